@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every limit of gsq in one place, each with its reason.
+ */
+#ifndef GSQ_BASE_LIMITS_H
+#define GSQ_BASE_LIMITS_H
+
+/* Names of queues and workers: long enough for a host name, short enough for a
+ * log line and a table column. */
+#define NAME_BYTES_MAX 64
+
+/* A job's body. Jobs name work, they do not carry it: a megabyte is generous,
+ * and keeps what one worker can make the queue hold in memory small. */
+#define BODY_BYTES_MAX (1024u * 1024)
+
+/* One message on a socket: the largest body, or a batch of small ones. Hostile
+ * peers can make gsq buffer this much, once per connection. */
+#define MESSAGE_BYTES_MAX (4u * 1024 * 1024)
+
+/* Nesting of a message. The deepest of ours (a batch of jobs with options)
+ * has 5 levels; msgpack-c allows 32 and recurses. */
+#define MESSAGE_DEPTH_MAX 16
+
+/* Objects in one message: 24 bytes of memory each once decoded, so that four
+ * megabytes of nils cannot become a hundred. The largest of ours, an enqueue of
+ * 10,000 jobs or a page of 1,000, stay far below. */
+#define MESSAGE_ELEMENTS_MAX (256u * 1024)
+
+/* Jobs in one enqueue request: the reply lists their ids. */
+#define BATCH_JOBS_MAX 10000
+
+/* Bytes of jobs on their way to one worker before the queue waits until the
+ * worker's socket has taken them, and of replies to one client before the
+ * queue stops reading its requests. */
+#define OUTPUT_BYTES_HIGH (1024u * 1024)
+
+/* Read per readiness of one connection, so that a flood from one client cannot
+ * starve the others of a turn. */
+#define READ_BYTES_PER_TURN (64u * 1024)
+
+/* Demand of one subscription. GenStage's default is 1000; a worker that holds
+ * more than 10,000 jobs keeps them from everybody else. */
+#define DEMAND_MAX 10000
+
+/* Subscriptions of one connection: a worker serves a few queues, not all. */
+#define SUBSCRIPTIONS_PER_PEER_MAX 64
+
+/* Named queues alive at once. Each costs about 3 KiB. */
+#define LANES_MAX 4096
+
+/* Connections of the queue at once. Each costs two buffers, 4 KiB or more. */
+#define CONNECTIONS_MAX 16384
+
+/* Workers of one supervisor. Bounded by its table, which is made at the start
+ * so that a restart never asks for memory. */
+#define CHILDREN_MAX 1024
+
+/* What is kept of the reason why an attempt failed. */
+#define REASON_BYTES_MAX 160
+
+/* One log line. At most PIPE_BUF, so that lines of several processes on one
+ * pipe never mix. */
+#define LOG_LINE_BYTES_MAX 4096
+
+/* One line of a handler's output in the log; longer ones are cut and say so. */
+#define OUTPUT_LINE_BYTES_MAX 2048
+
+#endif

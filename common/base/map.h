@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A hash table from 64-bit keys to handles that holds the handles alone: the
+ * key is asked of the item, so an entry costs 4 bytes and its share of empty
+ * slots. Linear probing; growing moves a few entries at each change instead of
+ * all at once, so that no single insertion is long.
+ */
+#ifndef GSQ_BASE_MAP_H
+#define GSQ_BASE_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct map_table {
+	uint32_t *slots; /* owned; 0 is empty */
+	size_t mask;     /* slots - 1; a power of two less one */
+	size_t used;     /* slots that are not empty, removed ones included */
+};
+
+struct map {
+	uint64_t (*key_of)(const void *context, uint32_t handle);
+	const void *context;
+	size_t count;
+	struct map_table now;
+	struct map_table old; /* being emptied into now */
+	size_t moved;         /* slots of old that are empty already */
+};
+
+void map_init(struct map *map,
+    uint64_t (*key_of)(const void *context, uint32_t handle),
+    const void *context);
+void map_release(struct map *map);
+
+/* The handle with that key, or 0. */
+uint32_t map_get(const struct map *map, uint64_t key);
+
+/* Adds a handle whose key is not there yet. False without memory. */
+bool map_add(struct map *map, uint32_t handle);
+
+/* Removes the handle, which must be there. */
+void map_remove(struct map *map, uint32_t handle);
+
+#endif

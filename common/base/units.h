@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Times and sizes as people write them: "1.5s", "100ms", "5m", "64KiB".
+ * A bare number is refused, because nobody can tell what it means; only 0
+ * needs no unit.
+ */
+#ifndef GSQ_BASE_UNITS_H
+#define GSQ_BASE_UNITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SECOND_MS INT64_C(1000)
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS	  (60 * MINUTE_MS)
+#define DAY_MS	  (24 * HOUR_MS)
+
+/* Longer than anybody means, short enough that sums of two never overflow. */
+#define DURATION_MS_MAX (100 * 366 * DAY_MS)
+
+/*
+ * Parses "250ms", "1.5s", "10m", "2h", "30d" or "0" into milliseconds, 0 to
+ * DURATION_MS_MAX; fractions are rounded to the nearest millisecond. False,
+ * and *ret_ms untouched, for anything else.
+ */
+bool duration_parse(const char *text, int64_t *ret_ms);
+
+/*
+ * Writes a duration for people: "0ms", "250ms", "1.5s", "2m05s", "3h04m",
+ * "12d07h". Always terminated; 16 bytes are enough for any value.
+ */
+void duration_print(int64_t duration_ms, char *text, size_t text_bytes);
+
+/*
+ * Parses "512", "64KiB", "4MiB", "1GiB" into bytes. A bare number is bytes.
+ * False, and *ret_bytes untouched, when it is none or above 2^53.
+ */
+bool size_parse(const char *text, uint64_t *ret_bytes);
+
+#endif

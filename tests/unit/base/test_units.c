@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/units.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+static void
+expect_duration(const char *text, int64_t ms)
+{
+	int64_t got = -1;
+	cr_expect(duration_parse(text, &got), "'%s' is refused", text);
+	cr_expect_eq(got, ms, "'%s' is %lld", text, (long long)got);
+}
+
+static void
+expect_printed(int64_t ms, const char *wanted)
+{
+	char text[16];
+	memset(text, 'x', sizeof(text));
+	duration_print(ms, text, sizeof(text));
+	cr_expect_str_eq(text, wanted);
+}
+
+Test(units, durations_have_a_number_and_a_unit)
+{
+	expect_duration("250ms", 250);
+	expect_duration("1s", SECOND_MS);
+	expect_duration("10m", 10 * MINUTE_MS);
+	expect_duration("2h", 2 * HOUR_MS);
+	expect_duration("30d", 30 * DAY_MS);
+	expect_duration("0", 0);
+	expect_duration("0ms", 0);
+	expect_duration("0d", 0);
+	expect_duration("007s", 7 * SECOND_MS);
+}
+
+Test(units, fractions_are_rounded_to_the_nearest_millisecond)
+{
+	expect_duration("1.5s", 1500);
+	expect_duration("0.25h", 15 * MINUTE_MS);
+	expect_duration("1.0004s", 1000);
+	expect_duration("1.0005s", 1001);
+	expect_duration("0.4ms", 0);
+	expect_duration("0.5ms", 1);
+	expect_duration("0.99999999999999999999999999s", 1000);
+	expect_duration("0.00000000000000000000000001d", 0);
+	expect_duration("1.99999999999d", 2 * DAY_MS);
+}
+
+Test(units, the_longest_duration_is_accepted_and_nothing_above)
+{
+	int64_t got = -1;
+	expect_duration("36600d", DURATION_MS_MAX);
+	expect_duration("3162240000000ms", DURATION_MS_MAX);
+	cr_assert_not(duration_parse("3162240000001ms", &got));
+	cr_assert_not(duration_parse("36600.1d", &got));
+	cr_assert_not(duration_parse("36601d", &got));
+	cr_assert_not(duration_parse("99999999999999999999999999d", &got));
+	cr_assert_eq(got, -1);
+}
+
+Test(units, anything_else_is_no_duration)
+{
+	static const char *const bad[] = { "", " ", "s", "1", "1.5", "00",
+		"0.0", "-1s", "+1s", "1 s", " 1s", "1s ", "1.s", ".5s",
+		"1.5.5s", "1S", "1sec", "1e3s", "0x10s", "1,5s", "1m30s", "1w",
+		"nan", "infs" };
+	for (size_t i = 0; i < LENGTH(bad); i++) {
+		int64_t got = -7;
+		cr_expect_not(duration_parse(bad[i], &got), "'%s'", bad[i]);
+		cr_expect_eq(got, -7, "'%s' has changed the result", bad[i]);
+	}
+}
+
+Test(units, durations_are_printed_in_the_two_largest_units)
+{
+	expect_printed(0, "0ms");
+	expect_printed(250, "250ms");
+	expect_printed(999, "999ms");
+	expect_printed(1000, "1s");
+	expect_printed(1500, "1.5s");
+	expect_printed(1599, "1.5s");
+	expect_printed(59999, "59.9s");
+	expect_printed(60000, "1m00s");
+	expect_printed(2 * MINUTE_MS + 5 * SECOND_MS, "2m05s");
+	expect_printed(HOUR_MS - 1, "59m59s");
+	expect_printed(3 * HOUR_MS + 4 * MINUTE_MS, "3h04m");
+	expect_printed(DAY_MS - 1, "23h59m");
+	expect_printed(12 * DAY_MS + 7 * HOUR_MS, "12d07h");
+}
+
+Test(units, sixteen_bytes_are_enough_for_any_duration)
+{
+	expect_printed(DURATION_MS_MAX, "36600d00h");
+	expect_printed(INT64_MAX, "36600d00h");
+	expect_printed(INT64_MIN, "-36600d00h");
+	expect_printed(-1500, "-1.5s");
+}
+
+Test(units, a_printed_duration_is_cut_to_the_room_there_is)
+{
+	char text[4] = "xxx";
+	duration_print(12 * DAY_MS, text, sizeof(text));
+	cr_assert_str_eq(text, "12d");
+}
+
+Test(units, sizes_are_bytes_or_have_a_binary_unit)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = {
+		{ "0", 0 },
+		{ "512", 512 },
+		{ "64KiB", 65536 },
+		{ "4MiB", 4u << 20 },
+		{ "1GiB", 1u << 30 },
+		{ "9007199254740992", UINT64_C(1) << 53 },
+		{ "8388608GiB", UINT64_C(1) << 53 },
+	};
+	for (size_t i = 0; i < LENGTH(good); i++) {
+		uint64_t got = 7;
+		cr_expect(size_parse(good[i].text, &got), "'%s'", good[i].text);
+		cr_expect_eq(got, good[i].bytes, "'%s'", good[i].text);
+	}
+}
+
+Test(units, anything_else_is_no_size)
+{
+	static const char *const bad[] = { "", "KiB", "-1", "1K", "1KB", "1kib",
+		"1.5MiB", "1 MiB", "9007199254740993", "8388609GiB",
+		"18446744073709551617", "99999999999999999999999GiB", "1TiB" };
+	for (size_t i = 0; i < LENGTH(bad); i++) {
+		uint64_t got = 7;
+		cr_expect_not(size_parse(bad[i], &got), "'%s'", bad[i]);
+		cr_expect_eq(got, 7, "'%s' has changed the result", bad[i]);
+	}
+}
