@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration file, read by libconfuse: one schema for all processes.
+ * The order of strength is command line, then environment, then file, then
+ * default.
+ *
+ *     directory = "/run/gsq"
+ *     supervisor {
+ *         max_restarts = "12"          # a number, "inf", default 3 x children
+ *         max_seconds  = 5
+ *         backoff      = "100ms..5s"   # or "off"
+ *     }
+ *     queue "default" {
+ *         max_attempts = 10  retry_base = "2s"  retry_cap = "1h"
+ *     }
+ *     pool "sync" {
+ *         queue = "default"  workers = 4  max_demand = 1  min_demand = 0
+ *         command = { "/usr/local/bin/sync-user", "--quiet" }
+ *     }
+ *     include("more.conf")             # found beside this file
+ *
+ * A pool's queue is "default", workers and max_demand are 1, min_demand is half
+ * of max_demand, and without a command it is builtin:demo.
+ */
+#ifndef GSQ_SYS_CONFIGURATION_H
+#define GSQ_SYS_CONFIGURATION_H
+
+#include "base/backoff.h"
+#include "base/name.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RESTARTS_UNLIMITED (-1)
+#define RESTARTS_AUTOMATIC (-2) /* 3 x the number of children */
+
+struct queue_options {
+	struct name name;
+	int64_t max_attempts; /* deliveries before a job is dead; 1..1000 */
+	struct backoff retry; /* delay before the next attempt */
+};
+
+struct pool_options {
+	struct name name;
+	struct name queue;
+	int64_t workers;    /* 0..CHILDREN_MAX */
+	int64_t max_demand; /* 1..DEMAND_MAX */
+	int64_t min_demand; /* 0..max_demand-1 */
+	char **command;	    /* ends with NULL; NULL: builtin:demo */
+};
+
+struct configuration {
+	char *directory;		/* NULL: not set */
+	int64_t max_restarts;		/* or one of RESTARTS_* */
+	int64_t max_window_ms;		/* max_seconds in milliseconds */
+	struct backoff backoff;		/* of restarts; base_ms 0: off */
+	int64_t start_timeout_ms;	/* of a worker; default 10 s */
+	int64_t queue_start_timeout_ms; /* default 60 s */
+	int64_t stop_grace_ms; /* a worker's time to end its job; 30 s */
+	size_t queue_count;
+	struct queue_options *queues;
+	size_t pool_count;
+	struct pool_options *pools;
+};
+
+/* What holds when nothing is said. */
+void configuration_init(struct configuration *configuration);
+void configuration_release(struct configuration *configuration);
+
+/*
+ * Reads a file over what is there; the queues and pools of the file, when it
+ * has any, take the place of those before. NULL when good; else all that is
+ * wrong, one "file:line: what" a line, each with its newline, allocated, to be
+ * freed by the caller, and the configuration is as it was.
+ */
+char *configuration_read(struct configuration *configuration, const char *path);
+
+/* The options of a queue: its own section's, else the defaults with that
+ * name. */
+struct queue_options configuration_queue(
+    const struct configuration *configuration, const char *name);
+
+/* "off" or "MIN..MAX" as in "100ms..5s"; false when it is neither. */
+bool configuration_parse_backoff(const char *text, struct backoff *ret_backoff);
+
+/* "inf" or 0..1000000; false when it is neither. */
+bool configuration_parse_restarts(const char *text, int64_t *ret_restarts);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The directory where a gsq lives: its sockets and its lock.
+ */
+#ifndef GSQ_SYS_DIRECTORY_H
+#define GSQ_SYS_DIRECTORY_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define QUEUE_SOCKET_NAME   "gsq.sock"
+#define CONTROL_SOCKET_NAME "control.sock"
+#define LOCK_NAME	    "lock"
+
+/* Where gsq lives when nobody says: $GSQ_DIR, else $XDG_RUNTIME_DIR/gsq, else
+ * /run/gsq for root and /tmp/gsq-UID for others. 0, or ENAMETOOLONG. */
+int directory_default(char *path, size_t path_bytes);
+
+/* directory/name into path. 0, or ENAMETOOLONG (a socket's path must also fit
+ * into 107 bytes). */
+int directory_path(
+    char *path, size_t path_bytes, const char *directory, const char *name);
+
+/*
+ * Makes the directory (mode 0700) if it is missing, and makes sure it is ours:
+ * a real directory, no link, our uid, no right for others to write. NULL when
+ * good, else the reason and what to do, in reason[reason_bytes].
+ */
+const char *directory_prepare(
+    const char *path, char *reason, size_t reason_bytes);
+
+/*
+ * Takes the directory's lock and writes our pid into it for people. The
+ * descriptor, which holds the lock until it is closed or the process dies, or
+ * -errno; -EWOULDBLOCK with *ret_holder set (0 when unknown) when another
+ * process has it.
+ */
+int directory_lock(const char *path, pid_t *ret_holder);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One line per event, on stderr: a time, a level, who speaks, the name of the
+ * event and key=value fields.
+ *
+ *     time=2026-01-02T03:04:05.678Z level=info role=queue pid=12 event=job id=7
+ *     03:04:05.678 info  queue           12 job         id=7
+ *
+ * The second form, in local time, is for a terminal.
+ *
+ * Each line is one write of at most LOG_LINE_BYTES_MAX, so the lines of all
+ * processes of the tree can share one stderr. A stderr that takes nothing (a
+ * full pipe whose reader sleeps) never blocks a daemon: lines are dropped and
+ * counted, and the next line that gets through says dropped=N.
+ */
+#ifndef GSQ_SYS_LOG_H
+#define GSQ_SYS_LOG_H
+
+#include "base/span.h"
+
+#include <stdbool.h>
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+/* Who speaks, "supervisor", "queue", "w1"; copied. Colour and columns when
+ * stderr is a terminal; no colour when NO_COLOR is set or TERM is dumb. */
+void log_open(const char *role, enum log_level level);
+
+/* Would a line of that level be written? For fields that cost to make. */
+bool log_wants(enum log_level level);
+
+/*
+ * Writes a line. event is one word; format and what follows are the fields,
+ * "job=%llu worker=%s"; format may be NULL. errno is kept.
+ */
+void log_event(enum log_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Quotes bytes from outside for a field: printable words stand as they are,
+ * anything else in "..." with \xNN for what could move a terminal. The result
+ * is at most max bytes of text (cut ones end in ...) and good until the
+ * fourth call after this one.
+ */
+const char *log_quote(struct span bytes, size_t max);
+
+#endif
