@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/core.h"
+
+#include "base/check.h"
+#include "core/due.h"
+#include "core/ending.h"
+#include "core/match.h"
+#include "core/verify.h"
+#include "core/wish.h"
+
+#include <stdlib.h>
+
+struct living {
+	int64_t pid;
+	int64_t incarnation;
+	struct name name;
+	UT_hash_handle hh;
+};
+
+static const char *const event_names[EVENT_COUNT] = {
+	[EVENT_ENQUEUED] = "enqueued",
+	[EVENT_DELIVERED] = "delivered",
+	[EVENT_DONE] = "done",
+	[EVENT_FAILED] = "failed",
+	[EVENT_RETRIED] = "retried",
+	[EVENT_RELEASED] = "released",
+	[EVENT_RETURNED] = "returned",
+	[EVENT_DEAD] = "dead",
+	[EVENT_SUBSCRIBED] = "subscribed",
+	[EVENT_GONE] = "gone",
+};
+
+const char *
+event_name(enum event event)
+{
+	CHECK((unsigned)event < EVENT_COUNT);
+	return event_names[event];
+}
+
+void
+core_init(struct core *core, uint64_t next_id, uint64_t seed,
+    struct lane_policy (*policy_of)(const void *context, struct span queue),
+    const void *policy_context)
+{
+	CHECK(next_id > 0);
+	*core = (struct core){ .random = { seed },
+		.next_id = next_id,
+		.now_ms = INT64_MIN,
+		.policy_of = policy_of,
+		.policy_context = policy_context };
+	jobs_init(&core->jobs);
+	lanes_init(&core->lanes);
+	demand_init(&core->demand);
+	due_init(&core->due, &core->jobs);
+}
+
+void
+core_release(struct core *core)
+{
+	struct living *living, *following;
+	HASH_ITER(hh, core->living, living, following) {
+		HASH_DEL(core->living, living);
+		free(living);
+	}
+	free(core->wishes);
+	heap_release(&core->due);
+	lanes_release(&core->lanes);
+	demand_release(&core->demand);
+	jobs_release(&core->jobs);
+}
+
+static void
+refuse(struct core *core, enum refusal refusal, const char *words)
+{
+	core->refusal = refusal;
+	core->words = words;
+}
+
+static struct lane *
+find_or_add_lane(struct core *core, struct span name)
+{
+	struct lane *lane = lanes_find(&core->lanes, name);
+	if (lane != NULL)
+		return lane;
+	struct lane_policy policy =
+	    core->policy_of(core->policy_context, name);
+	lane = lanes_add(&core->lanes, name, &policy);
+	if (lane != NULL)
+		demand_init_lane(&core->demand, lane);
+	else
+		refuse(core, REFUSAL_FULL, "no room for another queue");
+	return lane;
+}
+
+/* Forgets a subscriber whose connection had ended before. */
+static void
+leave_silent(struct core *core, struct subscriber *subscriber)
+{
+	CHECK(core->silent > 0);
+	core->silent--;
+	demand_leave(&core->demand, subscriber);
+}
+
+/* ---- time ---- */
+
+/* A supervised worker is silent: ask for its end, then wait again. */
+static void
+act_on_silence(struct core *core)
+{
+	if (core->silent == 0)
+		return;
+	struct subscriber *subscriber, *following;
+	for (subscriber = TAILQ_FIRST(&core->demand.all); subscriber != NULL;
+	     subscriber = following) {
+		following = TAILQ_NEXT(subscriber, in_all);
+		if (subscriber->connected ||
+		    subscriber->return_at_ms > core->now_ms)
+			continue;
+		struct living *living;
+		HASH_FIND(hh, core->living, &subscriber->pid,
+		    sizeof(subscriber->pid), living);
+		if (living != NULL &&
+		    living->incarnation == subscriber->incarnation) {
+			subscriber->return_at_ms =
+			    core->now_ms + WORKER_SILENCE_MS;
+			wish_add(core, WISH_KILL)->pid = subscriber->pid;
+			continue;
+		}
+		/* It said that a supervisor watches over it, and none does. */
+		ending_of_subscriber(core, subscriber, true,
+		    SPAN_LITERAL("the worker's connection broke"));
+		leave_silent(core, subscriber);
+	}
+}
+
+static void
+on_time(struct core *core, const struct fact *fact)
+{
+	(void)fact;
+	uint32_t handle;
+	while ((handle = due_take(&core->due, &core->jobs, core->now_ms))) {
+		struct job *job = job_at(&core->jobs, handle);
+		struct lane *lane = lane_at(&core->lanes, job->lane);
+		job_set_state(job, JOB_READY);
+		lane->counts[JOB_DELAYED]--;
+		lane->counts[JOB_READY]++;
+		lane_push_back(&core->jobs, lane, handle);
+		match_lane(core, lane);
+	}
+	act_on_silence(core);
+}
+
+int64_t
+core_wake_at(const struct core *core)
+{
+	int64_t at_ms = due_next_ms(&core->due, &core->jobs);
+	if (core->silent == 0)
+		return at_ms;
+	const struct subscriber *subscriber;
+	TAILQ_FOREACH(subscriber, &core->demand.all, in_all)
+		if (!subscriber->connected && subscriber->return_at_ms < at_ms)
+			at_ms = subscriber->return_at_ms;
+	return at_ms;
+}
+
+/* ---- producers ---- */
+
+static void
+on_enqueue(struct core *core, const struct fact *fact)
+{
+	struct lane *lane = find_or_add_lane(core, fact->enqueue.queue);
+	if (lane == NULL)
+		return;
+	uint32_t handle = jobs_add(&core->jobs, core->next_id);
+	if (handle == 0) {
+		refuse(core, REFUSAL_FULL, "no memory for another job");
+		return;
+	}
+	struct job *job = job_at(&core->jobs, handle);
+	job->lane = lane->handle;
+	job->priority = fact->enqueue.priority;
+	job->body_bytes = fact->enqueue.body_bytes;
+	job->enqueued_ms = fact->enqueue.wall_ms;
+	job_set_state(job, JOB_READY);
+	lane_push_back(&core->jobs, lane, handle);
+	lane->counts[JOB_READY]++;
+	lane->enqueued++;
+	core->counters.enqueued++;
+	core->answer = core->next_id++;
+	wish_save(core, handle, true);
+	wish_tell_job(core, EVENT_ENQUEUED, handle, 0);
+	match_lane(core, lane);
+}
+
+/* ---- workers ---- */
+
+static bool
+is_same_worker(const struct subscriber *a, const struct subscriber *b)
+{
+	return a != b && a->incarnation > 0 && a->pid == b->pid &&
+	    a->incarnation == b->incarnation;
+}
+
+/* The job goes from a connection of the worker before to this one. */
+static bool
+adopt(struct core *core, struct subscriber *subscriber,
+    const struct held *held)
+{
+	uint32_t handle = jobs_find(&core->jobs, held->id);
+	if (handle == 0)
+		return false;
+	struct job *job = job_at(&core->jobs, handle);
+	if (job->state != JOB_RUNNING || job->delivery != held->delivery)
+		return false;
+	struct subscriber *owner = subscriber_at(&core->demand, job->place);
+	if (!is_same_worker(owner, subscriber))
+		return false;
+	job_list_remove(&core->jobs, &owner->running, handle);
+	demand_relieved(&core->demand, &core->lanes, owner, job->body_bytes);
+	job_list_push_back(&core->jobs, &subscriber->running, handle);
+	demand_adopted(
+	    &core->demand, &core->lanes, subscriber, job->body_bytes);
+	job->place = subscriber->handle;
+	job->msgid = 0;
+	return true;
+}
+
+/* What the worker had on connections before this one and does not have any
+ * more comes back. */
+static void
+replace_older(struct core *core, struct subscriber *subscriber)
+{
+	struct subscriber *older, *following;
+	for (older = TAILQ_FIRST(&core->demand.all); older != NULL;
+	     older = following) {
+		following = TAILQ_NEXT(older, in_all);
+		if (!is_same_worker(older, subscriber))
+			continue;
+		demand_unsubscribe(&core->demand, &core->lanes, older);
+		ending_of_subscriber(core, older, false,
+		    SPAN_LITERAL("the worker does not have it any more"));
+		if (older->connected)
+			older->incarnation = 0; /* GONE is on its way */
+		else
+			leave_silent(core, older);
+	}
+}
+
+static struct subscriber *
+join(struct core *core, const struct fact *fact)
+{
+	struct subscriber *subscriber = demand_join(&core->demand);
+	if (subscriber == NULL) {
+		refuse(core, REFUSAL_FULL, "no memory for another worker");
+		return NULL;
+	}
+	if (fact->subscribe.name.count > 0)
+		CHECK(name_set(&subscriber->name, fact->subscribe.name));
+	subscriber->pid = fact->subscribe.pid;
+	subscriber->incarnation = fact->subscribe.incarnation;
+	return subscriber;
+}
+
+static void
+on_subscribe(struct core *core, const struct fact *fact)
+{
+	struct lane *lane = find_or_add_lane(core, fact->subscribe.queue);
+	if (lane == NULL)
+		return;
+	struct subscriber *subscriber = fact->subscriber
+	    ? subscriber_at(&core->demand, fact->subscriber)
+	    : NULL;
+	if (subscriber != NULL && demand_find(subscriber, lane) != NULL) {
+		refuse(core, REFUSAL_BAD_STATE, "already subscribed");
+		return;
+	}
+	if (subscriber != NULL &&
+	    subscriber->subscription_count >= SUBSCRIPTIONS_PER_PEER_MAX) {
+		refuse(core, REFUSAL_TOO_BIG, "too many subscriptions");
+		return;
+	}
+	bool is_new = subscriber == NULL;
+	if (is_new && (subscriber = join(core, fact)) == NULL)
+		return;
+	if (demand_subscribe(&core->demand, subscriber, lane) == NULL) {
+		if (is_new)
+			demand_leave(&core->demand, subscriber);
+		refuse(core, REFUSAL_FULL, "no memory for a subscription");
+		return;
+	}
+	for (size_t i = 0; i < fact->subscribe.held_count; i++)
+		fact->subscribe.held[i].stands =
+		    adopt(core, subscriber, &fact->subscribe.held[i]);
+	if (is_new)
+		replace_older(core, subscriber);
+	core->answer = subscriber->handle;
+	struct wish *wish = wish_add(core, WISH_TELL);
+	wish->event = EVENT_SUBSCRIBED;
+	wish->subscriber = subscriber->handle;
+	wish->lane = lane->handle;
+}
+
+static void
+on_demand(struct core *core, const struct fact *fact)
+{
+	struct lane *lane = lanes_find(&core->lanes, fact->demand.queue);
+	struct subscription *subscription = NULL;
+	if (lane != NULL && fact->subscriber != 0)
+		subscription = demand_find(
+		    subscriber_at(&core->demand, fact->subscriber), lane);
+	if (subscription == NULL) {
+		refuse(core, REFUSAL_BAD_STATE, "subscribe to the queue first");
+		return;
+	}
+	if (!demand_ask(&core->demand, &core->lanes, subscription,
+		fact->demand.n)) {
+		refuse(core, REFUSAL_TOO_BIG, "more demand than a worker may have");
+		return;
+	}
+	match_lane(core, lane);
+	core->answer = subscription->demand;
+}
+
+/* The job of that delivery among those a subscriber holds, or 0. Answers come
+ * mostly in the order of the deliveries, so the search ends at once. */
+static uint32_t
+find_delivery(
+    const struct core *core, const struct subscriber *subscriber, uint64_t msgid)
+{
+	uint32_t handle = subscriber->running.head;
+	while (handle != 0) {
+		const struct job *job = job_at(&core->jobs, handle);
+		if (job->msgid != 0 && job->msgid == msgid)
+			return handle;
+		handle = job->next;
+	}
+	return 0;
+}
+
+static void
+end_run(struct core *core, uint32_t handle, const struct outcome *outcome)
+{
+	struct lane *lane =
+	    lane_at(&core->lanes, job_at(&core->jobs, handle)->lane);
+	CHECK(outcome->verdict < VERDICT_DIED);
+	struct subscriber *subscriber = subscriber_at(
+	    &core->demand, job_at(&core->jobs, handle)->place);
+	ending_of_run(core, handle, outcome);
+	match_lane(core, lane);
+	/* It may have been too full for its other queues until now. */
+	const struct subscription *subscription;
+	if (subscriber->subscription_count > 1)
+		LIST_FOREACH(
+		    subscription, &subscriber->subscriptions, in_subscriber)
+			match_lane(core,
+			    lane_at(&core->lanes, subscription->lane));
+}
+
+static void
+refuse_stale(struct core *core)
+{
+	core->counters.stale++;
+	refuse(core, REFUSAL_STALE, "that delivery no longer stands");
+}
+
+static void
+on_answer(struct core *core, const struct fact *fact)
+{
+	uint32_t handle = 0;
+	if (fact->subscriber != 0)
+		handle = find_delivery(core,
+		    subscriber_at(&core->demand, fact->subscriber),
+		    fact->answer.msgid);
+	if (handle != 0)
+		end_run(core, handle, &fact->answer.outcome);
+	else
+		refuse_stale(core);
+}
+
+static void
+on_result(struct core *core, const struct fact *fact)
+{
+	uint32_t handle = jobs_find(&core->jobs, fact->result.id);
+	const struct job *job = handle ? job_at(&core->jobs, handle) : NULL;
+	if (job != NULL && fact->subscriber != 0 &&
+	    job->state == JOB_RUNNING && job->place == fact->subscriber &&
+	    job->delivery == fact->result.delivery)
+		end_run(core, handle, &fact->result.outcome);
+	else
+		refuse_stale(core);
+}
+
+static void
+on_gone(struct core *core, const struct fact *fact)
+{
+	struct subscriber *subscriber =
+	    subscriber_at(&core->demand, fact->subscriber);
+	CHECK(subscriber->connected);
+	demand_unsubscribe(&core->demand, &core->lanes, subscriber);
+	struct wish *wish = wish_add(core, WISH_TELL);
+	wish->event = EVENT_GONE;
+	wish->subscriber = subscriber->handle;
+	subscriber->connected = false;
+	if (subscriber->incarnation > 0 && subscriber->running.head != 0) {
+		subscriber->return_at_ms = core->now_ms + WORKER_SILENCE_MS;
+		core->silent++;
+		return;
+	}
+	/* A foreign worker: that its connection is closed is all we have. */
+	ending_of_subscriber(core, subscriber, true,
+	    SPAN_LITERAL("the worker's connection broke"));
+	demand_leave(&core->demand, subscriber);
+}
+
+/* ---- the supervisor ---- */
+
+static struct living *
+find_living(struct core *core, int64_t pid)
+{
+	struct living *living;
+	HASH_FIND(hh, core->living, &pid, sizeof(pid), living);
+	return living;
+}
+
+static void
+on_worker_up(struct core *core, const struct fact *fact)
+{
+	struct living *living = find_living(core, fact->worker_up.pid);
+	if (living == NULL) {
+		living = calloc(1, sizeof(*living));
+		CHECK(living != NULL);
+		living->pid = fact->worker_up.pid;
+		HASH_ADD(hh, core->living, pid, sizeof(living->pid), living);
+		CHECK(living->hh.tbl != NULL);
+	}
+	living->incarnation = fact->worker_up.incarnation;
+	living->name = fact->worker_up.name;
+}
+
+static void
+on_worker_down(struct core *core, const struct fact *fact)
+{
+	struct living *living = find_living(core, fact->worker_down.pid);
+	if (living != NULL) {
+		HASH_DEL(core->living, living);
+		free(living);
+	}
+	struct subscriber *subscriber, *following;
+	for (subscriber = TAILQ_FIRST(&core->demand.all); subscriber != NULL;
+	     subscriber = following) {
+		following = TAILQ_NEXT(subscriber, in_all);
+		if (subscriber->pid != fact->worker_down.pid ||
+		    subscriber->incarnation != fact->worker_down.incarnation)
+			continue;
+		demand_unsubscribe(&core->demand, &core->lanes, subscriber);
+		ending_of_subscriber(core, subscriber,
+		    !fact->worker_down.planned, fact->worker_down.reason);
+		if (subscriber->connected)
+			subscriber->incarnation = 0; /* GONE is on its way */
+		else
+			leave_silent(core, subscriber);
+	}
+}
+
+/* ---- the store ---- */
+
+static void
+on_restore(struct core *core, const struct fact *fact)
+{
+	const struct job *saved = &fact->restore.job;
+	struct lane *lane = find_or_add_lane(core, fact->restore.queue);
+	CHECK(lane != NULL);
+	uint32_t handle = jobs_add(&core->jobs, saved->id);
+	CHECK(handle != 0);
+	struct job *job = job_at(&core->jobs, handle);
+	*job = *saved;
+	job->lane = lane->handle;
+	job->next = job->previous = job->place = job->msgid = 0;
+	job->history = 0;
+	job->state = JOB_NONE;
+	if (fact->restore.reason.count > 0)
+		job_set_reason(&core->jobs, job, fact->restore.reason);
+	if (saved->id >= core->next_id)
+		core->next_id = saved->id + 1;
+	if (saved->state == JOB_DELAYED) {
+		job_set_state(job, JOB_DELAYED);
+		due_add(&core->due, &core->jobs, handle, saved->at_ms);
+	} else if (saved->state == JOB_DEAD) {
+		job_set_state(job, JOB_DEAD);
+		job_list_push_back(&core->jobs, &lane->dead, handle);
+	} else {
+		job_set_state(job, JOB_READY);
+		if (saved->state == JOB_RUNNING)
+			lane_push_front(&core->jobs, lane, handle);
+		else
+			lane_push_back(&core->jobs, lane, handle);
+	}
+	lane->counts[job->state]++;
+}
+
+/* ---- the step ---- */
+
+static void (*const steps[FACT_KIND_COUNT])(
+    struct core *core, const struct fact *fact) = {
+	[FACT_TIME] = on_time,
+	[FACT_ENQUEUE] = on_enqueue,
+	[FACT_SUBSCRIBE] = on_subscribe,
+	[FACT_DEMAND] = on_demand,
+	[FACT_ANSWER] = on_answer,
+	[FACT_RESULT] = on_result,
+	[FACT_GONE] = on_gone,
+	[FACT_WORKER_UP] = on_worker_up,
+	[FACT_WORKER_DOWN] = on_worker_down,
+	[FACT_RESTORE] = on_restore,
+};
+
+void
+core_step(struct core *core, const struct fact *fact)
+{
+	CHECK((unsigned)fact->kind < FACT_KIND_COUNT);
+	CHECK(fact->now_ms >= core->now_ms);
+	core->now_ms = fact->now_ms;
+	core->wish_count = 0;
+	core->refusal = REFUSAL_NONE;
+	core->words = "";
+	core->answer = 0;
+	steps[fact->kind](core, fact);
+#ifdef GSQ_VERIFY
+	const char *broken = verify_core(core);
+	if (broken != NULL)
+		check_failed("verify", 0, broken);
+#endif
+}
+
+void
+core_set_body(struct core *core, uint32_t job, uint64_t body)
+{
+	job_at(&core->jobs, job)->body = body;
+}

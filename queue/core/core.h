@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core of the queue: a state machine that is told facts and answers with
+ * wishes. It does no input or output, reads no clock and writes no log; the
+ * same facts lead to the same wishes, so it can be replayed and simulated.
+ *
+ * What one step wishes must be made durable (SAVE, FORGET) before what depends
+ * on it is shown to anybody; queue/turn.c sees to that.
+ */
+#ifndef GSQ_CORE_CORE_H
+#define GSQ_CORE_CORE_H
+
+#include "base/name.h"
+#include "base/random.h"
+#include "base/refusal.h"
+#include "core/demand.h"
+#include "core/job.h"
+#include "core/lane.h"
+#include "core/retry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How long a supervised worker may be disconnected, and not known dead,
+ * before the queue asks the supervisor to kill it. Its jobs wait for it. */
+#define WORKER_SILENCE_MS INT64_C(5000)
+
+/* ---- facts ---- */
+
+enum fact_kind {
+	FACT_TIME,
+	FACT_ENQUEUE,
+	FACT_SUBSCRIBE,
+	FACT_DEMAND,
+	FACT_ANSWER,
+	FACT_RESULT,
+	FACT_GONE,
+	FACT_WORKER_UP,
+	FACT_WORKER_DOWN,
+	FACT_RESTORE,
+	FACT_KIND_COUNT
+};
+
+/* A job that a worker says it still has. */
+struct held {
+	uint64_t id;
+	uint32_t delivery;
+	bool stands; /* set by the step: it is the subscriber's now */
+};
+
+struct outcome {
+	enum verdict verdict; /* not VERDICT_DIED */
+	int64_t delay_ms;     /* of VERDICT_RETRY; 0..DURATION_MS_MAX */
+	struct span reason;
+};
+
+struct fact {
+	enum fact_kind kind;
+	int64_t now_ms;      /* monotonic; never less than in the step before */
+	uint32_t subscriber; /* SUBSCRIBE (0: not joined yet), DEMAND, ANSWER,
+	                      * RESULT, GONE */
+	union {
+		/* One new job. The body itself stays with the caller. */
+		struct {
+			struct span queue; /* a valid name */
+			uint32_t body_bytes;
+			uint8_t priority;
+			int64_t wall_ms;
+		} enqueue;
+		/* A worker joins a queue. */
+		struct {
+			struct span queue; /* a valid name */
+			struct span name;  /* a valid name, or empty */
+			int64_t pid;
+			int64_t incarnation; /* 0: not supervised */
+			struct held *held;
+			size_t held_count;
+		} subscribe;
+		struct {
+			struct span queue;
+			uint32_t n; /* 1..DEMAND_MAX */
+		} demand;
+		/* The response to the delivery with that msgid. */
+		struct {
+			uint64_t msgid;
+			struct outcome outcome;
+		} answer;
+		/* The same after a reconnect, by job and delivery. */
+		struct {
+			uint64_t id;
+			uint32_t delivery;
+			struct outcome outcome;
+		} result;
+		/* What the supervisor says of its workers. */
+		struct {
+			struct name name;
+			int64_t pid;
+			int64_t incarnation;
+		} worker_up;
+		struct {
+			int64_t pid;
+			int64_t incarnation;
+			bool planned;       /* its jobs do not count */
+			struct span reason; /* "signal 9 (KILL)" */
+		} worker_down;
+		/* A job as the store remembers it; a running one is ready
+		 * again, in front. */
+		struct {
+			struct span queue;
+			struct job job; /* as saved; links and handles unset */
+			struct span reason;
+		} restore;
+	};
+};
+
+/* ---- wishes ---- */
+
+enum wish_kind {
+	WISH_SAVE,    /* write the job's record; with_body: its body too */
+	WISH_FORGET,  /* the job is gone: id, body */
+	WISH_DELIVER, /* send the job to the subscriber */
+	WISH_KILL,    /* ask the supervisor to kill the worker with this pid */
+	WISH_TELL     /* something happened, for watchers and the log */
+};
+
+enum event {
+	EVENT_ENQUEUED,
+	EVENT_DELIVERED,
+	EVENT_DONE,
+	EVENT_FAILED,   /* will be tried again after a delay */
+	EVENT_RETRIED,  /* not now, asked for by the handler */
+	EVENT_RELEASED, /* given back by its worker */
+	EVENT_RETURNED, /* came back because its worker died */
+	EVENT_DEAD,
+	EVENT_SUBSCRIBED,
+	EVENT_GONE, /* the subscriber, not a job */
+	EVENT_COUNT
+};
+
+const char *event_name(enum event event);
+
+/* What the handles name can be read until the next step, even where it has
+ * just gone; only a job with handle 0 cannot. */
+struct wish {
+	enum wish_kind kind;
+	enum event event;    /* TELL */
+	bool with_body;      /* SAVE */
+	uint32_t job;        /* handle; SAVE, DELIVER; TELL: 0 when gone */
+	uint32_t subscriber; /* handle; DELIVER; TELL: 0 when none */
+	uint32_t lane;       /* handle; TELL: 0 when none */
+	uint32_t delivery;   /* TELL of a job */
+	uint32_t attempt;
+	uint64_t id;         /* of the job */
+	uint64_t body;       /* FORGET: the store's handle */
+	int64_t pid;         /* KILL */
+};
+
+/* ---- the machine ---- */
+
+struct counters {
+	uint64_t enqueued;
+	uint64_t delivered;
+	uint64_t done;
+	uint64_t failed;
+	uint64_t retried;
+	uint64_t released;
+	uint64_t died; /* jobs that came back because their worker died */
+	uint64_t dead;
+	uint64_t stale; /* answers to deliveries that no longer stood */
+};
+
+struct living; /* a worker that the supervisor says is alive */
+
+struct core {
+	struct jobs jobs;
+	struct lanes lanes;
+	struct demand demand;
+	struct heap due; /* delayed jobs, the next one first */
+	struct living *living;
+	uint32_t silent; /* subscribers that are disconnected and hold jobs */
+	struct random random;
+	uint64_t next_id;
+	int64_t now_ms;
+	struct counters counters;
+
+	/* The rules of a lane that is about to be made. */
+	struct lane_policy (*policy_of)(const void *context, struct span queue);
+	const void *policy_context;
+
+	/* What the last step wished, in the order to be carried out; good
+	 * until the next step. */
+	struct wish *wishes;
+	size_t wish_count;
+	size_t wish_room;
+
+	/* What the last step answered: the refusal with its words, or the
+	 * number of the new job (ENQUEUE), the handle of the subscriber
+	 * (SUBSCRIBE), the demand pending in all (DEMAND). */
+	enum refusal refusal;
+	const char *words;
+	uint64_t answer;
+};
+
+/*
+ * next_id: the first id to be given, above every one ever given before, from
+ * 1. seed: for jitter. policy_of is asked once per lane, and copied.
+ */
+void core_init(struct core *core, uint64_t next_id, uint64_t seed,
+    struct lane_policy (*policy_of)(const void *context, struct span queue),
+    const void *policy_context);
+void core_release(struct core *core);
+
+/*
+ * Tells one fact. A refusal (core->refusal) changes nothing; it is an answer,
+ * not an error. A broken promise of the caller ends the process (CHECK).
+ */
+void core_step(struct core *core, const struct fact *fact);
+
+/* When FACT_TIME is due next, in monotonic ms; INT64_MAX for never. */
+int64_t core_wake_at(const struct core *core);
+
+/* For the caller, once a SAVE with_body was carried out: where the body is. */
+void core_set_body(struct core *core, uint32_t job, uint64_t body);
+
+#endif

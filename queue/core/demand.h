@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who asked for how much: subscribers (workers' connections) and their
+ * subscriptions to lanes.
+ *
+ * Demand belongs to a subscription, dies with its connection, and there is no
+ * second counter: what a lane is owed is the sum over its subscriptions.
+ *
+ * Who is served next: the one with the most unserved demand, among equals the
+ * one that waits longest. So demand is spread, one job at a time. (GenStage's
+ * DemandDispatcher gives all of 8 jobs to one of two consumers.)
+ */
+#ifndef GSQ_CORE_DEMAND_H
+#define GSQ_CORE_DEMAND_H
+
+#include "base/name.h"
+#include "core/job.h"
+#include "core/lane.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+/* Bodies that one subscriber may hold before it is served no more until it has
+ * answered some: bounds the memory of the worker, and what waits in its
+ * socket. One job above it is always allowed. */
+#define HELD_BYTES_MAX (4u * 1024 * 1024)
+
+struct subscriber;
+
+struct subscription {
+	uint32_t handle;
+	uint32_t subscriber;
+	uint32_t lane;
+	uint32_t demand;        /* asked for and not yet delivered */
+	uint32_t place;         /* position in lane->asking; 0: not there */
+	uint64_t waiting_since; /* a count of demand events, not a time */
+	LIST_ENTRY(subscription) in_lane;
+	LIST_ENTRY(subscription) in_subscriber;
+};
+
+struct subscriber {
+	uint32_t handle;
+	struct name name;
+	int64_t pid;         /* 0: unknown */
+	int64_t incarnation; /* above 0: a supervisor started it and will say
+	                      * when it and all it started are dead */
+	bool connected;
+	int64_t return_at_ms; /* disconnected: when its silence is acted on */
+	struct job_list running;
+	uint32_t running_count;
+	uint64_t held_bytes;
+	uint32_t last_msgid;
+	uint64_t done;
+	uint32_t subscription_count;
+	LIST_HEAD(, subscription) subscriptions;
+	TAILQ_ENTRY(subscriber) in_all;
+};
+
+struct demand {
+	struct slab subscribers;
+	struct slab subscriptions;
+	uint64_t events;
+	TAILQ_HEAD(subscriber_list, subscriber) all;
+};
+
+void demand_init(struct demand *demand);
+void demand_release(struct demand *demand);
+
+static inline struct subscriber *
+subscriber_at(const struct demand *demand, uint32_t handle)
+{
+	return slab_at(&demand->subscribers, handle);
+}
+
+static inline struct subscription *
+subscription_at(const struct demand *demand, uint32_t handle)
+{
+	return slab_at(&demand->subscriptions, handle);
+}
+
+/* A connected subscriber without subscriptions; NULL without memory. */
+struct subscriber *demand_join(struct demand *demand);
+
+/* Forgets a subscriber that holds no job and has no subscription. */
+void demand_leave(struct demand *demand, struct subscriber *subscriber);
+
+/* The subscription of that subscriber to that lane, or NULL. */
+struct subscription *demand_find(
+    const struct subscriber *subscriber, const struct lane *lane);
+
+/* A subscription with no demand; NULL without memory. */
+struct subscription *demand_subscribe(struct demand *demand,
+    struct subscriber *subscriber, struct lane *lane);
+
+/* Ends all subscriptions of a subscriber and their demand. */
+void demand_unsubscribe(struct demand *demand, const struct lanes *lanes,
+    struct subscriber *subscriber);
+
+/* Adds n to the demand, at most up to DEMAND_MAX in all; false, and nothing
+ * added, beyond that. */
+bool demand_ask(struct demand *demand, const struct lanes *lanes,
+    struct subscription *subscription, uint32_t n);
+
+/* Prepares a lane's heap; once per lane, after lanes_add. */
+void demand_init_lane(struct demand *demand, struct lane *lane);
+
+/* The subscription to be served next, or NULL. */
+struct subscription *demand_first(
+    const struct demand *demand, const struct lane *lane);
+
+/* One job of that size goes to this subscription's subscriber. */
+void demand_served(struct demand *demand, const struct lanes *lanes,
+    struct subscription *subscription, uint32_t body_bytes);
+
+/* The subscriber no longer holds a job of that size. */
+void demand_relieved(struct demand *demand, const struct lanes *lanes,
+    struct subscriber *subscriber, uint32_t body_bytes);
+
+/* Takes over a job of that size from another subscriber. */
+void demand_adopted(struct demand *demand, const struct lanes *lanes,
+    struct subscriber *subscriber, uint32_t body_bytes);
+
+/* The sum of the demand of a lane. */
+uint64_t demand_pending(const struct lane *lane);
+
+#endif

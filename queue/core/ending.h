@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a run, whatever ended it.
+ */
+#ifndef GSQ_CORE_ENDING_H
+#define GSQ_CORE_ENDING_H
+
+#include "core/core.h"
+
+/* Ends the run of a running job with this outcome (VERDICT_DIED too) and takes
+ * it from its subscriber. Does not match: the caller does, once. */
+void ending_of_run(
+    struct core *core, uint32_t job, const struct outcome *outcome);
+
+/*
+ * All jobs that a subscriber holds come back, in the order in which they were
+ * delivered, ahead of the others, and meet whoever asks. counted: the run
+ * counts as an attempt.
+ */
+void ending_of_subscriber(struct core *core, struct subscriber *subscriber,
+    bool counted, struct span reason);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/job.h"
+
+#include "base/check.h"
+
+static const bool transitions[JOB_STATE_COUNT][JOB_STATE_COUNT] = {
+	[JOB_NONE] = { [JOB_READY] = true,
+	    [JOB_DELAYED] = true,
+	    [JOB_DEAD] = true },
+	[JOB_READY] = { [JOB_RUNNING] = true },
+	[JOB_DELAYED] = { [JOB_READY] = true },
+	[JOB_RUNNING] = { [JOB_NONE] = true,
+	    [JOB_READY] = true,
+	    [JOB_DELAYED] = true,
+	    [JOB_DEAD] = true },
+	[JOB_DEAD] = { [JOB_NONE] = false },
+};
+
+static const char *const state_names[JOB_STATE_COUNT] = {
+	[JOB_NONE] = "none",
+	[JOB_READY] = "ready",
+	[JOB_DELAYED] = "delayed",
+	[JOB_RUNNING] = "running",
+	[JOB_DEAD] = "dead",
+};
+
+static const char *const cause_names[CAUSE_COUNT] = {
+	[CAUSE_NONE] = "none",
+	[CAUSE_EXHAUSTED] = "exhausted",
+	[CAUSE_REJECTED] = "rejected",
+};
+
+static uint64_t
+id_of(const void *context, uint32_t handle)
+{
+	return job_at(context, handle)->id;
+}
+
+void
+jobs_init(struct jobs *jobs)
+{
+	slab_init(&jobs->slab, sizeof(struct job));
+	slab_init(&jobs->histories, sizeof(struct history));
+	map_init(&jobs->by_id, id_of, jobs);
+}
+
+void
+jobs_release(struct jobs *jobs)
+{
+	map_release(&jobs->by_id);
+	slab_release(&jobs->histories);
+	slab_release(&jobs->slab);
+}
+
+uint32_t
+jobs_find(const struct jobs *jobs, uint64_t id)
+{
+	return map_get(&jobs->by_id, id);
+}
+
+uint32_t
+jobs_add(struct jobs *jobs, uint64_t id)
+{
+	uint32_t handle = slab_take(&jobs->slab);
+	if (handle == 0)
+		return 0;
+	job_at(jobs, handle)->id = id;
+	if (map_add(&jobs->by_id, handle))
+		return handle;
+	slab_give(&jobs->slab, handle);
+	return 0;
+}
+
+void
+jobs_remove(struct jobs *jobs, uint32_t handle)
+{
+	struct job *job = job_at(jobs, handle);
+	CHECK(job->state == JOB_NONE);
+	if (job->history != 0)
+		slab_give(&jobs->histories, job->history);
+	map_remove(&jobs->by_id, handle);
+	slab_give(&jobs->slab, handle);
+}
+
+bool
+job_may_become(enum job_state from, enum job_state to)
+{
+	return transitions[from][to];
+}
+
+void
+job_set_state(struct job *job, enum job_state state)
+{
+	CHECK(job_may_become((enum job_state)job->state, state));
+	job->state = (uint8_t)state;
+}
+
+void
+job_set_reason(struct jobs *jobs, struct job *job, struct span reason)
+{
+	if (job->history == 0)
+		job->history = slab_take(&jobs->histories);
+	if (job->history == 0)
+		return;
+	struct history *history = slab_at(&jobs->histories, job->history);
+	size_t count = reason.count < REASON_BYTES_MAX ? reason.count
+	                                               : REASON_BYTES_MAX;
+	if (count > 0)
+		memcpy(history->reason, reason.bytes, count);
+	history->reason[count] = '\0';
+}
+
+const char *
+job_reason(const struct jobs *jobs, const struct job *job)
+{
+	if (job->history == 0)
+		return "";
+	const struct history *history =
+	    slab_at(&jobs->histories, job->history);
+	return history->reason;
+}
+
+const char *
+job_state_name(enum job_state state)
+{
+	CHECK((unsigned)state < JOB_STATE_COUNT);
+	return state_names[state];
+}
+
+const char *
+job_cause_name(enum job_cause cause)
+{
+	CHECK((unsigned)cause < CAUSE_COUNT);
+	return cause_names[cause];
+}
+
+enum job_state
+job_state_of_name(struct span name)
+{
+	for (unsigned i = JOB_NONE + 1; i < JOB_STATE_COUNT; i++)
+		if (span_is_text(name, state_names[i]))
+			return (enum job_state)i;
+	return JOB_NONE;
+}
+
+void
+job_list_push_back(
+    const struct jobs *jobs, struct job_list *list, uint32_t handle)
+{
+	struct job *job = job_at(jobs, handle);
+	job->next = 0;
+	job->previous = list->tail;
+	if (list->tail != 0)
+		job_at(jobs, list->tail)->next = handle;
+	else
+		list->head = handle;
+	list->tail = handle;
+}
+
+void
+job_list_push_front(
+    const struct jobs *jobs, struct job_list *list, uint32_t handle)
+{
+	struct job *job = job_at(jobs, handle);
+	job->previous = 0;
+	job->next = list->head;
+	if (list->head != 0)
+		job_at(jobs, list->head)->previous = handle;
+	else
+		list->tail = handle;
+	list->head = handle;
+}
+
+void
+job_list_remove(
+    const struct jobs *jobs, struct job_list *list, uint32_t handle)
+{
+	struct job *job = job_at(jobs, handle);
+	if (job->previous != 0)
+		job_at(jobs, job->previous)->next = job->next;
+	else
+		list->head = job->next;
+	if (job->next != 0)
+		job_at(jobs, job->next)->previous = job->previous;
+	else
+		list->tail = job->previous;
+	job->next = job->previous = 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs: what the queue knows of each, the states they go through, and the
+ * table that finds one by its id.
+ *
+ *      enqueue         delivered          done
+ *   ---------> READY ------------> RUNNING ------> gone
+ *                ^  ^                |  |
+ *        its time|  | released,      |  | failed, not now
+ *                |  | worker died    |  v
+ *              DELAYED <-------------+ DELAYED
+ *                                    |
+ *                                    v attempts used up, hopeless
+ *                                  DEAD
+ */
+#ifndef GSQ_CORE_JOB_H
+#define GSQ_CORE_JOB_H
+
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/slab.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum job_state {
+	JOB_NONE, /* not yet, or no longer, in the table */
+	JOB_READY,
+	JOB_DELAYED,
+	JOB_RUNNING,
+	JOB_DEAD,
+	JOB_STATE_COUNT
+};
+
+/* Why a job is dead. */
+enum job_cause {
+	CAUSE_NONE,
+	CAUSE_EXHAUSTED, /* its attempts are used up */
+	CAUSE_REJECTED,  /* its handler said that no attempt can succeed */
+	CAUSE_COUNT
+};
+
+#define PRIORITY_COUNT 256
+
+/*
+ * About 72 bytes; a backlog of millions is made of these. Handles instead of
+ * pointers, and fields that serve one state share their place.
+ */
+struct job {
+	uint64_t id;
+	uint64_t body;       /* the store's handle for the body */
+	int64_t enqueued_ms; /* wall clock, for people */
+	int64_t at_ms;       /* monotonic: delayed: due; running: since */
+	uint32_t next;       /* job handles in the list of its state */
+	uint32_t previous;
+	uint32_t lane;       /* handle of its queue */
+	uint32_t place;      /* delayed: position in the due heap;
+	                      * running: handle of its subscriber */
+	uint32_t msgid;      /* running: the delivery's request */
+	uint32_t body_bytes;
+	uint32_t delivery;   /* deliveries so far, counted or not: the fence that
+	                      * tells this run from every other one */
+	uint32_t history;    /* handle of struct history, or 0 */
+	uint16_t attempt;    /* deliveries that count against max_attempts */
+	uint8_t priority;    /* lower goes first */
+	uint8_t state;       /* enum job_state */
+	uint8_t cause;       /* enum job_cause */
+};
+
+/* What is known of a job's last failure. Few jobs ever have one. */
+struct history {
+	char reason[REASON_BYTES_MAX + 1];
+};
+
+/* Jobs in a row, linked through next and previous. */
+struct job_list {
+	uint32_t head;
+	uint32_t tail;
+};
+
+struct jobs {
+	struct slab slab;      /* struct job */
+	struct slab histories; /* struct history */
+	struct map by_id;
+};
+
+void jobs_init(struct jobs *jobs);
+void jobs_release(struct jobs *jobs);
+
+static inline struct job *
+job_at(const struct jobs *jobs, uint32_t handle)
+{
+	return slab_at(&jobs->slab, handle);
+}
+
+/* The handle of the job with that id, or 0. */
+uint32_t jobs_find(const struct jobs *jobs, uint64_t id);
+
+/* A new job with that id in the state JOB_NONE; its handle, or 0 without
+ * memory. */
+uint32_t jobs_add(struct jobs *jobs, uint64_t id);
+
+/* Takes a job out of the table; it must be in no list. */
+void jobs_remove(struct jobs *jobs, uint32_t handle);
+
+/* Changes the state; the table of transitions in job.c allows it. */
+void job_set_state(struct job *job, enum job_state state);
+
+/* May a job go from one state to the other? */
+bool job_may_become(enum job_state from, enum job_state to);
+
+/* Remembers why the last attempt failed, cut to REASON_BYTES_MAX. Without
+ * memory it is forgotten: a reason is for people. */
+void job_set_reason(struct jobs *jobs, struct job *job, struct span reason);
+
+/* The reason of the last failure, "" when there was none. */
+const char *job_reason(const struct jobs *jobs, const struct job *job);
+
+/* "ready", "exhausted"; for people and for the wire. */
+const char *job_state_name(enum job_state state);
+const char *job_cause_name(enum job_cause cause);
+
+/* The state of that name, or JOB_NONE. */
+enum job_state job_state_of_name(struct span name);
+
+void job_list_push_back(
+    const struct jobs *jobs, struct job_list *list, uint32_t handle);
+void job_list_push_front(
+    const struct jobs *jobs, struct job_list *list, uint32_t handle);
+void job_list_remove(
+    const struct jobs *jobs, struct job_list *list, uint32_t handle);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/lane.h"
+
+#include "base/check.h"
+
+void
+lanes_init(struct lanes *lanes)
+{
+	slab_init(&lanes->slab, sizeof(struct lane));
+	lanes->by_name = NULL;
+}
+
+static void
+remove_lane(struct lanes *lanes, struct lane *lane)
+{
+	HASH_DELETE(by_name, lanes->by_name, lane);
+	heap_release(&lane->asking);
+	slab_give(&lanes->slab, lane->handle);
+}
+
+void
+lanes_release(struct lanes *lanes)
+{
+	struct lane *lane, *following;
+	HASH_ITER(by_name, lanes->by_name, lane, following)
+		remove_lane(lanes, lane);
+	slab_release(&lanes->slab);
+}
+
+struct lane *
+lanes_find(const struct lanes *lanes, struct span name)
+{
+	struct lane *lane;
+	HASH_FIND(by_name, lanes->by_name, name.bytes, name.count, lane);
+	return lane;
+}
+
+static bool
+is_idle(const struct lane *lane)
+{
+	return lane_unfinished(lane) == 0 && lane->counts[JOB_DEAD] == 0 &&
+	    LIST_EMPTY(&lane->subscriptions);
+}
+
+static bool
+make_room(struct lanes *lanes)
+{
+	struct lane *lane, *following;
+	HASH_ITER(by_name, lanes->by_name, lane, following) {
+		if (!is_idle(lane))
+			continue;
+		remove_lane(lanes, lane);
+		return true;
+	}
+	return false;
+}
+
+struct lane *
+lanes_add(
+    struct lanes *lanes, struct span name, const struct lane_policy *policy)
+{
+	if (lanes->slab.used >= LANES_MAX && !make_room(lanes))
+		return NULL;
+	uint32_t handle = slab_take(&lanes->slab);
+	if (handle == 0)
+		return NULL;
+	struct lane *lane = lane_at(lanes, handle);
+	CHECK(name_set(&lane->name, name));
+	lane->handle = handle;
+	lane->policy = *policy;
+	LIST_INIT(&lane->subscriptions);
+	HASH_ADD(by_name, lanes->by_name, name.text, name.count, lane);
+	if (lane->by_name.tbl != NULL)
+		return lane;
+	slab_give(&lanes->slab, handle);
+	return NULL;
+}
+
+/* The first priority from that one on with a ready job; PRIORITY_COUNT when
+ * there is none. */
+static unsigned
+first_occupied(const struct lane *lane, unsigned priority)
+{
+	while (priority < PRIORITY_COUNT) {
+		uint64_t bits = lane->occupied[priority / 64] >> priority % 64;
+		if (bits != 0)
+			return priority + (unsigned)__builtin_ctzll(bits);
+		priority = (priority / 64 + 1) * 64;
+	}
+	return PRIORITY_COUNT;
+}
+
+uint32_t
+lane_first(const struct lane *lane)
+{
+	unsigned priority = first_occupied(lane, 0);
+	return priority < PRIORITY_COUNT ? lane->ready[priority].head : 0;
+}
+
+static void
+set_occupied(struct lane *lane, unsigned priority)
+{
+	lane->occupied[priority / 64] |= UINT64_C(1) << priority % 64;
+}
+
+void
+lane_push_back(const struct jobs *jobs, struct lane *lane, uint32_t handle)
+{
+	unsigned priority = job_at(jobs, handle)->priority;
+	job_list_push_back(jobs, &lane->ready[priority], handle);
+	set_occupied(lane, priority);
+}
+
+void
+lane_push_front(const struct jobs *jobs, struct lane *lane, uint32_t handle)
+{
+	unsigned priority = job_at(jobs, handle)->priority;
+	job_list_push_front(jobs, &lane->ready[priority], handle);
+	set_occupied(lane, priority);
+}
+
+void
+lane_take(const struct jobs *jobs, struct lane *lane, uint32_t handle)
+{
+	unsigned priority = job_at(jobs, handle)->priority;
+	job_list_remove(jobs, &lane->ready[priority], handle);
+	if (lane->ready[priority].head == 0)
+		lane->occupied[priority / 64] &=
+		    ~(UINT64_C(1) << priority % 64);
+}
+
+uint32_t
+lane_after(
+    const struct jobs *jobs, const struct lane *lane, uint32_t handle)
+{
+	const struct job *job = job_at(jobs, handle);
+	if (job->next != 0)
+		return job->next;
+	unsigned priority = first_occupied(lane, job->priority + 1u);
+	return priority < PRIORITY_COUNT ? lane->ready[priority].head : 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A lane is one named queue: its ready jobs by priority and arrival, its dead
+ * ones, its counts and its rules.
+ */
+#ifndef GSQ_CORE_LANE_H
+#define GSQ_CORE_LANE_H
+
+#include "base/backoff.h"
+#include "base/heap.h"
+#include "base/name.h"
+#include "core/job.h"
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+struct subscription;
+
+/* The rules of a queue. */
+struct lane_policy {
+	uint32_t max_attempts; /* counted deliveries before a job is dead */
+	struct backoff retry;  /* delay before the next attempt */
+};
+
+struct lane {
+	struct name name;
+	uint32_t handle;
+	struct lane_policy policy;
+	struct job_list ready[PRIORITY_COUNT];
+	uint64_t occupied[PRIORITY_COUNT / 64]; /* bit set: list not empty */
+	struct job_list dead;
+	uint32_t counts[JOB_STATE_COUNT];
+	uint64_t enqueued; /* since the process started */
+	uint64_t done;
+	uint64_t failed;
+	struct heap asking; /* subscriptions that can be given a job now */
+	LIST_HEAD(, subscription) subscriptions;
+	UT_hash_handle by_name;
+};
+
+struct lanes {
+	struct slab slab; /* struct lane */
+	struct lane *by_name;
+};
+
+void lanes_init(struct lanes *lanes);
+void lanes_release(struct lanes *lanes);
+
+static inline struct lane *
+lane_at(const struct lanes *lanes, uint32_t handle)
+{
+	return slab_at(&lanes->slab, handle);
+}
+
+/* The lane of that name, or NULL. */
+struct lane *lanes_find(const struct lanes *lanes, struct span name);
+
+/*
+ * A new lane with that name, which is valid and not there yet. Its heap is
+ * left to the caller to init. When there are LANES_MAX, one that has neither
+ * jobs nor subscribers makes room; NULL when there is none, or no memory.
+ */
+struct lane *lanes_add(
+    struct lanes *lanes, struct span name, const struct lane_policy *policy);
+
+/* Jobs that are to run some time: ready, delayed or running. */
+static inline uint32_t
+lane_unfinished(const struct lane *lane)
+{
+	return lane->counts[JOB_READY] + lane->counts[JOB_DELAYED] +
+	    lane->counts[JOB_RUNNING];
+}
+
+/* The job to be delivered next, or 0. */
+uint32_t lane_first(const struct lane *lane);
+
+/* Among the ready jobs of its priority: behind all, or in front of all. */
+void lane_push_back(
+    const struct jobs *jobs, struct lane *lane, uint32_t handle);
+void lane_push_front(
+    const struct jobs *jobs, struct lane *lane, uint32_t handle);
+void lane_take(const struct jobs *jobs, struct lane *lane, uint32_t handle);
+
+/* The ready job behind this one in the order of delivery, or 0. */
+uint32_t lane_after(
+    const struct jobs *jobs, const struct lane *lane, uint32_t handle);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/match.h"
+
+#include "base/check.h"
+#include "core/wish.h"
+
+/* The attempt is counted here, before the job leaves: a job that kills its
+ * worker never gets to say that it failed. */
+static void
+deliver(struct core *core, struct lane *lane, uint32_t handle,
+    struct subscription *subscription)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	struct subscriber *subscriber =
+	    subscriber_at(&core->demand, subscription->subscriber);
+
+	lane_take(&core->jobs, lane, handle);
+	job_set_state(job, JOB_RUNNING);
+	lane->counts[JOB_READY]--;
+	lane->counts[JOB_RUNNING]++;
+	job->delivery++;
+	job->attempt++;
+	job->at_ms = core->now_ms;
+	job->place = subscriber->handle;
+	job->msgid = ++subscriber->last_msgid;
+	job_list_push_back(&core->jobs, &subscriber->running, handle);
+	demand_served(
+	    &core->demand, &core->lanes, subscription, job->body_bytes);
+	core->counters.delivered++;
+
+	wish_save(core, handle, false);
+	struct wish *wish = wish_add(core, WISH_DELIVER);
+	wish->job = handle;
+	wish->id = job->id;
+	wish->subscriber = subscriber->handle;
+	wish_tell_job(core, EVENT_DELIVERED, handle, subscriber->handle);
+}
+
+void
+match_lane(struct core *core, struct lane *lane)
+{
+	uint32_t handle;
+	struct subscription *subscription;
+	while ((handle = lane_first(lane)) != 0 &&
+	    (subscription = demand_first(&core->demand, lane)) != NULL)
+		deliver(core, lane, handle, subscription);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the parts of the core add to what a step wishes.
+ */
+#ifndef GSQ_CORE_WISH_H
+#define GSQ_CORE_WISH_H
+
+#include "core/core.h"
+
+/* A zeroed wish of that kind behind the others. */
+struct wish *wish_add(struct core *core, enum wish_kind kind);
+
+void wish_save(struct core *core, uint32_t job, bool with_body);
+
+/* Tells of a job; subscriber 0 when none is concerned. */
+void wish_tell_job(struct core *core, enum event event, uint32_t job,
+    uint32_t subscriber);
+
+#endif
