@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * supervisor: starts a queue and its workers and restarts whichever dies.
+ */
+#include "supervisor/options.h"
+#include "supervisor/supervise.h"
+#include "sys/directory.h"
+#include "sys/log.h"
+#include "sys/title.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int
+lock_refused(const char *directory, int error, pid_t holder)
+{
+	if (error != EWOULDBLOCK) {
+		fprintf(stderr, "supervisor: cannot lock '%s': %s\n", directory,
+		    strerror(error));
+		return EXIT_CONFIGURATION;
+	}
+	if (holder > 0)
+		fprintf(stderr,
+		    "supervisor: already running in '%s' with pid %d\n",
+		    directory, (int)holder);
+	else
+		fprintf(
+		    stderr, "supervisor: already running in '%s'\n", directory);
+	return EXIT_RUNNING;
+}
+
+/* The lock is held until the process ends, however it ends. */
+static int
+run(const struct options *options)
+{
+	const char *directory = options->directory;
+	char reason[512];
+	pid_t holder = 0;
+	if (directory_prepare(directory, reason, sizeof(reason)) != NULL) {
+		fprintf(stderr, "supervisor: %s\n", reason);
+		return EXIT_CONFIGURATION;
+	}
+	int lock = directory_lock(directory, &holder);
+	if (lock < 0)
+		return lock_refused(directory, -lock, holder);
+	log_open("supervisor", options->verbose ? LOG_DEBUG : LOG_INFO);
+	int status = supervise(options);
+	close(lock);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	char **arguments = title_init(argc, argv, "gsq-supervisor");
+	if (arguments == NULL) {
+		fputs("supervisor: out of memory\n", stderr);
+		return EXIT_BUG;
+	}
+	struct options options;
+	int status = options_read(&options, argc, arguments);
+	if (status == OPTIONS_GO_ON)
+		status = run(&options);
+	options_release(&options);
+	return status;
+}

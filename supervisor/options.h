@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the supervisor was told: command line over environment over
+ * configuration file over defaults.
+ */
+#ifndef GSQ_SUPERVISOR_OPTIONS_H
+#define GSQ_SUPERVISOR_OPTIONS_H
+
+#include "sys/configuration.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define OPTIONS_GO_ON (-1)
+
+#define EXIT_USAGE	   64
+#define EXIT_RUNNING	   69
+#define EXIT_BUG	   70
+#define EXIT_BOOT_FAILED   71
+#define EXIT_CONFIGURATION 78
+
+struct options {
+	struct configuration configuration;
+	const char *configuration_path; /* NULL: none */
+	char directory[PATH_MAX];
+	bool verbose;
+	bool demo; /* nobody said what to run */
+
+	/* The pools of the file, or the one of the command line. Its workers
+	 * are w1, w2, ...; those of a pool "sync" are sync-1, sync-2, ... */
+	const struct pool_options *pools;
+	size_t pool_count;
+	bool pools_from_file;
+	struct pool_options own_pool;
+};
+
+/*
+ * Reads all of it. OPTIONS_GO_ON, or the status to exit with when the words for
+ * the user have been written: 0 for help and version, 64 for a wrong command
+ * line, 78 for a wrong file. argv must stay good as long as the options.
+ */
+int options_read(struct options *options, int argc, char **argv);
+void options_release(struct options *options);
+
+/* The id of a worker: its pool and its number therein, from 1. */
+void options_worker_id(const struct options *options, size_t pool,
+    unsigned number, char id[NAME_BYTES_MAX + 1]);
+
+#endif

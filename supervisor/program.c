@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/program.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Fixed arguments of the longer of the two command lines, with room. */
+#define ARGUMENTS_MAX 24
+
+/* /proc/self/exe and not argv[0]: it is right however we were called. */
+static int
+own_folder(char folder[PATH_MAX])
+{
+	ssize_t count = readlink("/proc/self/exe", folder, PATH_MAX - 1);
+	if (count < 0)
+		return errno;
+	folder[count] = '\0';
+	char *slash = strrchr(folder, '/');
+	if (slash == NULL)
+		return ENOENT;
+	*slash = '\0';
+	return 0;
+}
+
+static bool
+is_program(char path[PATH_MAX], const char *folder, const char *below,
+    const char *name)
+{
+	int count = snprintf(path, PATH_MAX, "%s%s/%s", folder, below, name);
+	return count < PATH_MAX && access(path, X_OK) == 0;
+}
+
+static int
+find_program(char path[PATH_MAX], const char *name)
+{
+	char folder[PATH_MAX];
+	int error = own_folder(folder);
+	if (error != 0)
+		return error;
+	if (is_program(path, folder, "", name) ||
+	    is_program(path, folder, "/../libexec/gsq", name))
+		return 0;
+	return ENOENT;
+}
+
+static int
+make_argv(struct program *program, char *const *fixed, char *const *command)
+{
+	size_t fixed_count = 0, command_count = 0;
+	while (fixed[fixed_count] != NULL)
+		fixed_count++;
+	while (command != NULL && command[command_count] != NULL)
+		command_count++;
+	program->argv = calloc(fixed_count + command_count + 1, sizeof(char *));
+	if (program->argv == NULL)
+		return ENOMEM;
+	memcpy(program->argv, fixed, fixed_count * sizeof(char *));
+	if (command_count > 0)
+		memcpy(program->argv + fixed_count, command,
+		    command_count * sizeof(char *));
+	return 0;
+}
+
+/* argv is not const in C's exec; nobody writes to these. */
+static char *
+word(const char *text)
+{
+	return (char *)(uintptr_t)text;
+}
+
+int
+program_init_queue(struct program *program, const struct options *options)
+{
+	memset(program, 0, sizeof(*program));
+	int error = find_program(program->path, "queue");
+	if (error != 0)
+		return error;
+	char *fixed[ARGUMENTS_MAX] = { word("queue"), word("--directory"),
+		word(options->directory), word("--incarnation"),
+		program->incarnation, word("--channel"), word("3"),
+		word("--listener"), word("4") };
+	size_t count = 9;
+	if (options->configuration_path != NULL) {
+		fixed[count++] = word("--configuration");
+		fixed[count++] = word(options->configuration_path);
+	}
+	if (options->verbose)
+		fixed[count++] = word("--verbose");
+	return make_argv(program, fixed, NULL);
+}
+
+int
+program_init_worker(struct program *program, const struct options *options,
+    const struct pool_options *pool)
+{
+	char *const demo[] = { word("builtin:demo"), NULL };
+	memset(program, 0, sizeof(*program));
+	int error = find_program(program->path, "worker");
+	if (error != 0)
+		return error;
+	snprintf(program->max_demand, sizeof(program->max_demand), "%" PRId64,
+	    pool->max_demand);
+	snprintf(program->min_demand, sizeof(program->min_demand), "%" PRId64,
+	    pool->min_demand);
+	char *fixed[ARGUMENTS_MAX] = { word("worker"), word("--directory"),
+		word(options->directory), word("--queue"),
+		word(pool->queue.text), word("--name"), program->id,
+		word("--incarnation"), program->incarnation,
+		word("--max-demand"), program->max_demand, word("--min-demand"),
+		program->min_demand, word("--channel"), word("3") };
+	size_t count = 15;
+	if (options->verbose)
+		fixed[count++] = word("--verbose");
+	fixed[count++] = word("--");
+	return make_argv(
+	    program, fixed, pool->command != NULL ? pool->command : demo);
+}
+
+void
+program_release(struct program *program)
+{
+	free(program->argv);
+	program->argv = NULL;
+}
+
+void
+program_aim(struct program *program, const char *id, int64_t incarnation)
+{
+	snprintf(program->id, sizeof(program->id), "%s", id);
+	snprintf(program->incarnation, sizeof(program->incarnation), "%" PRId64,
+	    incarnation);
+}

@@ -1,0 +1,922 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/supervise.h"
+
+#include "base/check.h"
+#include "supervisor/child.h"
+#include "supervisor/control.h"
+#include "supervisor/plan.h"
+#include "supervisor/program.h"
+#include "sys/clock.h"
+#include "sys/directory.h"
+#include "sys/log.h"
+#include "sys/socket.h"
+#include "sys/spawn.h"
+#include "sys/title.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+_Static_assert(PLAN_RESTARTS_UNLIMITED == RESTARTS_UNLIMITED &&
+	PLAN_RESTARTS_AUTOMATIC == RESTARTS_AUTOMATIC,
+    "plan and configuration mean the same");
+
+/* Processes started before the loop looks at everything else again: a mass
+ * restart must not keep qctl and Ctrl-C waiting. */
+#define SPAWNS_PER_TURN 8
+
+/* What was told once is told again after that time. */
+#define REPEAT_MS 60000
+
+/* At the end: orphans that do not die of KILL are left behind after that. */
+#define LAST_SWEEP_MS 5000
+
+/* Children that this process had before it became the supervisor ("sleep & exec
+ * supervisor"): not ours to kill. */
+#define INHERITED_MAX 64
+
+enum { SIGNAL_CHILD, SIGNAL_TERM, SIGNAL_INT, SIGNAL_COUNT };
+
+static const int signal_numbers[SIGNAL_COUNT] = {
+	[SIGNAL_CHILD] = SIGCHLD,
+	[SIGNAL_TERM] = SIGTERM,
+	[SIGNAL_INT] = SIGINT,
+};
+
+struct supervisor {
+	const struct options *options;
+	struct event_base *base;
+	struct plan plan;
+	struct child *children; /* by the plan's places */
+	struct program queue_program;
+	struct program *pool_programs; /* one for each of the options' pools */
+	struct control control;
+	bool has_control;
+	char queue_path[PATH_MAX];
+	char control_path[PATH_MAX];
+	int queue_listener;
+	int control_listener;
+	struct event *signal_events[SIGNAL_COUNT];
+	struct event *timer;
+	struct rlimit descriptors; /* as we found it */
+	int64_t started_ms;
+
+	uint64_t orphans_killed; /* in the sweep that is going on */
+	bool sweep_failed;
+	pid_t inherited[INHERITED_MAX];
+	unsigned inherited_count;
+
+	int64_t spawn_failure_told_ms;
+	bool finished; /* the plan has; orphans may be left */
+	int64_t finish_by_ms;
+	int exit_code;
+};
+
+/* ---- facts ---- */
+
+static struct child *
+queue_of(struct supervisor *supervisor)
+{
+	return &supervisor->children[PLAN_QUEUE];
+}
+
+/* Workers come and go by SCALE alone. */
+static void
+name_children(struct supervisor *supervisor)
+{
+	const struct plan *plan = &supervisor->plan;
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++) {
+		const struct plan_child *planned = &plan->children[i];
+		struct child *child = &supervisor->children[i];
+		char id[NAME_BYTES_MAX + 1];
+		if (planned->state == PLAN_STATE_ABSENT)
+			continue;
+		options_worker_id(
+		    supervisor->options, planned->pool, planned->number, id);
+		if (strcmp(id, child->id) != 0)
+			child_assign(child, id,
+			    supervisor->options->pools[planned->pool]
+				.name.text);
+	}
+}
+
+static void
+tell_plan(struct supervisor *supervisor, const struct plan_fact *fact)
+{
+	plan_step(&supervisor->plan, clock_monotonic_ms(), fact);
+	if (fact->event == PLAN_EVENT_SCALE)
+		name_children(supervisor);
+}
+
+static void
+tell_plan_about(struct supervisor *supervisor, const struct child *child,
+    enum plan_event event)
+{
+	tell_plan(supervisor,
+	    &(struct plan_fact){ .event = event, .child = child->place });
+}
+
+/* The queue missed something that it must know: the next one hears all. */
+static void
+queue_is_deaf(struct supervisor *supervisor, int error)
+{
+	log_event(
+	    LOG_ERROR, "channel", "child=queue error=\"%s\"", strerror(error));
+	tell_plan_about(supervisor, queue_of(supervisor), PLAN_EVENT_KILL);
+}
+
+static void
+tell_queue_up(struct supervisor *supervisor, const char *id, pid_t pid,
+    int64_t incarnation)
+{
+	int error = child_tell_up(queue_of(supervisor), id, pid, incarnation);
+	if (error != 0)
+		queue_is_deaf(supervisor, error);
+}
+
+static void
+tell_queue_down(struct supervisor *supervisor, const struct departed *departed)
+{
+	int error = child_tell_down(queue_of(supervisor), departed);
+	if (error != 0)
+		queue_is_deaf(supervisor, error);
+}
+
+/* ---- wishes: spawn ---- */
+
+/* A new queue hears of every worker, also of the dead whose orphans live: what
+ * they ran is not over. */
+static void
+introduce_workers(struct supervisor *supervisor)
+{
+	for (unsigned i = PLAN_QUEUE + 1; i < PLAN_CHILDREN; i++) {
+		const struct child *child = &supervisor->children[i];
+		const struct departed *dead[] = { &child->sweeping,
+			&child->held };
+		for (int k = 0; k < 2; k++)
+			if (dead[k]->pid != 0)
+				tell_queue_up(supervisor, dead[k]->id,
+				    dead[k]->pid, dead[k]->incarnation);
+		if (child->pid != 0)
+			tell_queue_up(supervisor, child->id, child->pid,
+			    child->incarnation);
+	}
+}
+
+static void
+spawn_failed(
+    struct supervisor *supervisor, const struct child *child, int error)
+{
+	const struct plan *plan = &supervisor->plan;
+	int64_t now_ms = clock_monotonic_ms();
+	if (!child_is_transient(error)) {
+		log_event(LOG_ERROR, "exec-failed", "child=%s error=\"%s\"",
+		    child->id, strerror(error));
+		tell_plan_about(supervisor, child, PLAN_EVENT_EXEC_FAILED);
+		return;
+	}
+	tell_plan_about(supervisor, child, PLAN_EVENT_SPAWN_FAILED);
+	if (supervisor->spawn_failure_told_ms != 0 &&
+	    now_ms - supervisor->spawn_failure_told_ms < REPEAT_MS)
+		return;
+	supervisor->spawn_failure_told_ms = now_ms;
+	log_event(LOG_WARNING, "fork-failed",
+	    "child=%s error=\"%s\" delay_ms=%" PRId64 " hint=\"waiting for "
+	    "room, not counted as a restart\"",
+	    child->id, strerror(error),
+	    plan->children[child->place].deadline_ms - now_ms);
+}
+
+/* The higher limit is for our table and the queue's clients. */
+static void
+restore_descriptors(struct supervisor *supervisor, const struct child *child)
+{
+	prlimit(child->pid, RLIMIT_NOFILE, &supervisor->descriptors, NULL);
+}
+
+static void
+do_spawn(struct supervisor *supervisor, struct child *child)
+{
+	bool queue = child->place == PLAN_QUEUE;
+	unsigned pool = supervisor->plan.children[child->place].pool;
+	int error = child_spawn(child,
+	    queue ? &supervisor->queue_program
+		  : &supervisor->pool_programs[pool],
+	    supervisor->base, queue ? supervisor->queue_listener : -1);
+	if (error != 0) {
+		spawn_failed(supervisor, child, error);
+		return;
+	}
+	log_event(LOG_INFO, "start", "child=%s pid=%d inc=%" PRId64, child->id,
+	    (int)child->pid, child->incarnation);
+	if (queue) {
+		introduce_workers(supervisor);
+		return;
+	}
+	restore_descriptors(supervisor, child);
+	tell_queue_up(supervisor, child->id, child->pid, child->incarnation);
+}
+
+/* ---- wishes: signals and the rest ---- */
+
+/* Once a signal is sent for the n-th time, n being 1, 2, 4, 8, ... */
+static bool
+is_worth_telling(unsigned count)
+{
+	return (count & (count - 1)) == 0;
+}
+
+static void
+do_signal(struct supervisor *supervisor, struct child *child,
+    const struct plan_wish *wish)
+{
+	unsigned kills = supervisor->plan.children[child->place].kills;
+	bool term = wish->signal == SIGTERM;
+	bool unkillable = wish->why == PLAN_WHY_UNKILLABLE;
+	const char *event = term ? "stop" : "kill";
+	if (wish->why == PLAN_WHY_START_TIMEOUT || unkillable)
+		event = plan_why_text(wish->why);
+	child_signal(child, wish->signal);
+	if (!unkillable || is_worth_telling(kills))
+		log_event(term ? LOG_INFO : LOG_WARNING, event,
+		    "child=%s pid=%d inc=%" PRId64 " sig=%s reason=%s",
+		    child->id, (int)child->pid, child->incarnation,
+		    term ? "TERM" : "KILL", plan_why_text(wish->why));
+}
+
+static void
+limit_print(const struct plan *plan, char text[24])
+{
+	int64_t limit = plan_max_restarts(plan);
+	if (limit == PLAN_RESTARTS_UNLIMITED)
+		snprintf(text, 24, "inf");
+	else
+		snprintf(text, 24, "%" PRId64, limit);
+}
+
+static void
+do_give_up(struct supervisor *supervisor, const struct plan_wish *wish)
+{
+	const struct plan *plan = &supervisor->plan;
+	const struct child *child = &supervisor->children[wish->child];
+	char limit[24];
+	limit_print(plan, limit);
+	if (wish->exit_code == PLAN_EXIT_BOOT_FAILED)
+		log_event(LOG_ERROR, "boot-failed",
+		    "child=%s reason=%s last_death=\"%s\" exit=%d", child->id,
+		    plan_why_text(wish->why),
+		    child->last_death[0] != '\0' ? child->last_death : "none",
+		    wish->exit_code);
+	else
+		log_event(LOG_ERROR, "escalate",
+		    "child=%s reason=%s restarts=%zu/%s window_ms=%" PRId64
+		    " exit=%d",
+		    child->id, plan_why_text(wish->why), plan->window.count,
+		    limit, plan->options.window_ms, wish->exit_code);
+}
+
+static void
+do_booted(const struct supervisor *supervisor)
+{
+	log_event(LOG_INFO, "running", "children=%u boot_ms=%" PRId64,
+	    supervisor->plan.places,
+	    clock_monotonic_ms() - supervisor->started_ms);
+}
+
+/* ---- orphans ---- */
+
+static bool
+is_inherited(const struct supervisor *supervisor, pid_t pid)
+{
+	for (unsigned i = 0; i < supervisor->inherited_count; i++)
+		if (supervisor->inherited[i] == pid)
+			return true;
+	return false;
+}
+
+static bool
+keep_child(pid_t pid, void *context)
+{
+	const struct supervisor *supervisor = context;
+	for (unsigned i = 0; i < supervisor->plan.places; i++)
+		if (supervisor->children[i].pid == pid)
+			return true;
+	return is_inherited(supervisor, pid);
+}
+
+static bool
+note_inherited(pid_t pid, void *context)
+{
+	struct supervisor *supervisor = context;
+	if (supervisor->inherited_count < INHERITED_MAX)
+		supervisor->inherited[supervisor->inherited_count++] = pid;
+	return true;
+}
+
+static void
+orphan_reaped(struct supervisor *supervisor, pid_t pid)
+{
+	for (unsigned i = 0; i < supervisor->inherited_count; i++) {
+		if (supervisor->inherited[i] != pid)
+			continue;
+		supervisor->inherited[i] =
+		    supervisor->inherited[--supervisor->inherited_count];
+		return;
+	}
+	supervisor->orphans_killed++;
+}
+
+/* Workers are subreapers: what falls to us was started by one that is dead.
+ * True when nothing is left; else its death makes another SIGCHLD. */
+static bool
+sweep_orphans(struct supervisor *supervisor)
+{
+	int found = spawn_kill_orphans(SIGKILL, keep_child, supervisor);
+	if (found > 0)
+		return false;
+	if (found < 0 && !supervisor->sweep_failed) {
+		supervisor->sweep_failed = true;
+		log_event(LOG_ERROR, "orphans",
+		    "error=\"%s\" hint=\"cannot look for orphans\"",
+		    strerror(-found));
+	}
+	if (supervisor->orphans_killed > 0)
+		log_event(LOG_INFO, "orphans", "killed=%" PRIu64,
+		    supervisor->orphans_killed);
+	supervisor->orphans_killed = 0;
+	return true;
+}
+
+/* ---- deaths ---- */
+
+static void
+log_backoff(const struct supervisor *supervisor, const struct child *child)
+{
+	const struct plan_child *planned =
+	    &supervisor->plan.children[child->place];
+	int64_t delay_ms = planned->deadline_ms - supervisor->plan.now_ms;
+	if (planned->state == PLAN_STATE_BACKOFF && delay_ms > 0)
+		log_event(LOG_INFO, "backoff",
+		    "child=%s delay_ms=%" PRId64 " failures=%" PRIu64,
+		    child->id, delay_ms, planned->failures);
+}
+
+static void
+log_exit(const struct supervisor *supervisor, const struct child *child,
+    const struct departed *departed, int64_t died_ms)
+{
+	const struct plan *plan = &supervisor->plan;
+	const struct plan_child *planned = &plan->children[child->place];
+	const struct death *death = &departed->death;
+	bool foreign = death->signal == SIGKILL && !child->killed;
+	char how[48], limit[24], next[48];
+	death_print(death, how, sizeof(how));
+	limit_print(plan, limit);
+	if (planned->state == PLAN_STATE_BACKOFF)
+		snprintf(next, sizeof(next), "delay_ms=%" PRId64,
+		    planned->deadline_ms - plan->now_ms);
+	else
+		snprintf(next, sizeof(next), "next=%s",
+		    plan_state_name(planned->state));
+	log_event(departed->planned ? LOG_INFO : LOG_WARNING, "exit",
+	    "child=%s pid=%d inc=%" PRId64 " %s core=%s up_ms=%" PRId64
+	    " planned=%s restarts=%zu/%s %s%s",
+	    departed->id, (int)departed->pid, departed->incarnation, how,
+	    death->core ? "yes" : "no", died_ms - child->spawned_ms,
+	    departed->planned ? "yes" : "no",
+	    plan_restarts_in_window(plan, plan->now_ms), limit, next,
+	    foreign ? " hint=\"perhaps out of memory or kill -9\"" : "");
+}
+
+static void
+report_death(struct supervisor *supervisor, struct child *child, bool clean)
+{
+	const struct plan_child *planned =
+	    &supervisor->plan.children[child->place];
+	struct departed departed = child->held;
+	child->held.pid = 0;
+	departed.planned =
+	    planned->planned || plan_is_stopping(&supervisor->plan);
+	tell_plan(supervisor,
+	    &(struct plan_fact){ .event = PLAN_EVENT_EXITED,
+		.child = child->place,
+		.exit_code = departed.death.exit_code,
+		.signal = departed.death.signal });
+	log_exit(supervisor, child, &departed, child->last_death_ms);
+	log_backoff(supervisor, child);
+	if (child->place == PLAN_QUEUE)
+		return;
+	if (clean)
+		tell_queue_down(supervisor, &departed);
+	else
+		child->sweeping = departed;
+}
+
+/* The plan hears of a death, and restarts, at once; the queue hears of it when
+ * nothing of that life is left. A place has one such life at a time: a second
+ * death waits until the first is over, except at the end of all, which must not
+ * wait for an orphan that does not die. */
+static void
+report_deaths(struct supervisor *supervisor, bool clean)
+{
+	bool stopping = plan_is_stopping(&supervisor->plan);
+	for (unsigned i = 0; i < supervisor->plan.places; i++) {
+		struct child *child = &supervisor->children[i];
+		if (clean && child->sweeping.pid != 0) {
+			tell_queue_down(supervisor, &child->sweeping);
+			child->sweeping.pid = 0;
+		}
+		if (child->held.pid != 0 &&
+		    (child->sweeping.pid == 0 || stopping))
+			report_death(supervisor, child, clean);
+	}
+}
+
+static struct child *
+find_pid(struct supervisor *supervisor, pid_t pid)
+{
+	for (unsigned i = 0; i < supervisor->plan.places; i++)
+		if (supervisor->children[i].pid == pid)
+			return &supervisor->children[i];
+	return NULL;
+}
+
+static void
+reaped(struct supervisor *supervisor, const siginfo_t *info)
+{
+	struct child *child = find_pid(supervisor, info->si_pid);
+	if (child == NULL) {
+		orphan_reaped(supervisor, info->si_pid);
+		return;
+	}
+	bool exited = info->si_code == CLD_EXITED;
+	struct death death = {
+		.exit_code = exited ? info->si_status : 0,
+		.signal = exited ? 0 : info->si_status,
+		.core = info->si_code == CLD_DUMPED,
+	};
+	child_bury(child, &death, clock_monotonic_ms(), &child->held);
+}
+
+/* SIGCHLD is one bit for any number of deaths. */
+static void
+reap(struct supervisor *supervisor)
+{
+	for (;;) {
+		siginfo_t info = { .si_pid = 0 };
+		int result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG);
+		if (result != 0 && errno == EINTR)
+			continue;
+		if (result != 0 || info.si_pid == 0)
+			return;
+		reaped(supervisor, &info);
+	}
+}
+
+/* ---- the turn ---- */
+
+static void
+end_loop(struct supervisor *supervisor)
+{
+	log_event(LOG_INFO, "stopped", "exit=%d up_ms=%" PRId64,
+	    supervisor->exit_code,
+	    clock_monotonic_ms() - supervisor->started_ms);
+	event_base_loopbreak(supervisor->base);
+}
+
+static void
+do_finished(struct supervisor *supervisor, const struct plan_wish *wish)
+{
+	supervisor->finished = true;
+	supervisor->exit_code = wish->exit_code;
+	supervisor->finish_by_ms = clock_monotonic_ms() + LAST_SWEEP_MS;
+}
+
+static void
+fulfil(struct supervisor *supervisor, const struct plan_wish *wish)
+{
+	struct child *child = &supervisor->children[wish->child];
+	switch (wish->kind) {
+	case PLAN_WISH_BOOTED:
+		do_booted(supervisor);
+		break;
+	case PLAN_WISH_GAVE_UP:
+		do_give_up(supervisor, wish);
+		break;
+	case PLAN_WISH_SIGNAL:
+		do_signal(supervisor, child, wish);
+		break;
+	case PLAN_WISH_SPAWN:
+		do_spawn(supervisor, child);
+		break;
+	case PLAN_WISH_FINISHED:
+		do_finished(supervisor, wish);
+		break;
+	}
+}
+
+static void
+arm_timer(struct supervisor *supervisor, bool more)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	int64_t wake_ms = plan_wake_at(&supervisor->plan);
+	if (supervisor->finished && supervisor->finish_by_ms < wake_ms)
+		wake_ms = supervisor->finish_by_ms;
+	if (more)
+		wake_ms = now_ms;
+	if (wake_ms == PLAN_NEVER) {
+		event_del(supervisor->timer);
+		return;
+	}
+	int64_t delay_ms = wake_ms > now_ms ? wake_ms - now_ms : 0;
+	struct timeval delay = { .tv_sec = delay_ms / 1000,
+		.tv_usec = delay_ms % 1000 * 1000 };
+	event_add(supervisor->timer, &delay);
+}
+
+static void
+check_finished(struct supervisor *supervisor)
+{
+	if (!supervisor->finished)
+		return;
+	if (sweep_orphans(supervisor)) {
+		end_loop(supervisor);
+	} else if (clock_monotonic_ms() >= supervisor->finish_by_ms) {
+		log_event(LOG_ERROR, "orphans",
+		    "hint=\"some do not die and are left behind\"");
+		end_loop(supervisor);
+	}
+}
+
+/* Ends every callback: does what the plan wishes now. */
+static void
+settle(struct supervisor *supervisor)
+{
+	unsigned spawns = 0;
+	struct plan_wish wish;
+	while (spawns < SPAWNS_PER_TURN &&
+	    plan_take(&supervisor->plan, clock_monotonic_ms(), &wish)) {
+		fulfil(supervisor, &wish);
+		spawns += wish.kind == PLAN_WISH_SPAWN;
+	}
+	if (supervisor->has_control)
+		control_update(&supervisor->control);
+	check_finished(supervisor);
+	arm_timer(supervisor, spawns == SPAWNS_PER_TURN);
+}
+
+/* ---- what happens ---- */
+
+static void
+on_child_signal(evutil_socket_t number, short what, void *context)
+{
+	(void)number, (void)what;
+	struct supervisor *supervisor = context;
+	reap(supervisor);
+	report_deaths(supervisor, sweep_orphans(supervisor));
+	settle(supervisor);
+}
+
+static void
+on_stop_signal(evutil_socket_t number, short what, void *context)
+{
+	(void)what;
+	struct supervisor *supervisor = context;
+	static const char *const effects[] = {
+		"running jobs may finish",
+		"ending running jobs now",
+		"killing everything",
+	};
+	unsigned times = supervisor->plan.stop_requests;
+	log_event(LOG_INFO, "stop", "reason=SIG%s hint=\"%s\"",
+	    sigabbrev_np((int)number), effects[times < 2 ? times : 2]);
+	tell_plan(
+	    supervisor, &(struct plan_fact){ .event = PLAN_EVENT_STOP_ALL });
+	settle(supervisor);
+}
+
+static void
+on_timer(evutil_socket_t none, short what, void *context)
+{
+	(void)none, (void)what;
+	struct supervisor *supervisor = context;
+	tell_plan(supervisor, &(struct plan_fact){ .event = PLAN_EVENT_TIME });
+	settle(supervisor);
+}
+
+static void
+on_control_fact(void *context, const struct plan_fact *fact)
+{
+	struct supervisor *supervisor = context;
+	tell_plan(supervisor, fact);
+	settle(supervisor);
+}
+
+static void
+on_child_ready(struct child *child)
+{
+	struct supervisor *supervisor = child->context;
+	if (supervisor->plan.children[child->place].state ==
+	    PLAN_STATE_STARTING)
+		log_event(LOG_INFO, "ready",
+		    "child=%s pid=%d inc=%" PRId64 " ready_ms=%" PRId64,
+		    child->id, (int)child->pid, child->incarnation,
+		    clock_monotonic_ms() - child->spawned_ms);
+	tell_plan_about(supervisor, child, PLAN_EVENT_READY);
+	settle(supervisor);
+}
+
+static void
+on_child_lost(struct child *child, bool sent_rubbish)
+{
+	struct supervisor *supervisor = child->context;
+	tell_plan_about(supervisor, child,
+	    sent_rubbish ? PLAN_EVENT_KILL : PLAN_EVENT_LOST);
+	settle(supervisor);
+}
+
+static void
+on_queue_asks_kill(struct child *queue, pid_t pid, struct span reason)
+{
+	struct supervisor *supervisor = queue->context;
+	const struct child *child = pid > 0 ? find_pid(supervisor, pid) : NULL;
+	if (child == NULL || child->place == PLAN_QUEUE) {
+		log_event(LOG_INFO, "ignored",
+		    "child=queue message=kill hint=\"no worker has pid %d\"",
+		    (int)pid);
+		return;
+	}
+	log_event(LOG_WARNING, "kill-asked",
+	    "child=%s pid=%d by=queue reason=%s", child->id, (int)pid,
+	    log_quote(reason, REASON_BYTES_MAX));
+	tell_plan_about(supervisor, child, PLAN_EVENT_KILL);
+	settle(supervisor);
+}
+
+static const struct child_events child_events = {
+	.on_ready = on_child_ready,
+	.on_lost = on_child_lost,
+	.on_kill = on_queue_asks_kill,
+};
+
+/* ---- life cycle ---- */
+
+static int
+failed(const char *what, int error, int status)
+{
+	log_event(LOG_ERROR, "boot-failed", "what=\"%s\" error=\"%s\" exit=%d",
+	    what, strerror(error), status);
+	return status;
+}
+
+static int
+open_socket(const struct options *options, const char *name,
+    char path[PATH_MAX], int *ret_listener)
+{
+	int error = directory_path(path, PATH_MAX, options->directory, name);
+	if (error != 0) {
+		path[0] = '\0';
+		return failed(name, error, EXIT_CONFIGURATION);
+	}
+	int listener = socket_listen(path);
+	if (listener < 0)
+		return failed(path, -listener, EXIT_BOOT_FAILED);
+	log_event(LOG_INFO, "listen", "socket=%s", path);
+	*ret_listener = listener;
+	return 0;
+}
+
+static int
+open_sockets(struct supervisor *supervisor)
+{
+	int status = open_socket(supervisor->options, QUEUE_SOCKET_NAME,
+	    supervisor->queue_path, &supervisor->queue_listener);
+	if (status != 0)
+		return status;
+	return open_socket(supervisor->options, CONTROL_SOCKET_NAME,
+	    supervisor->control_path, &supervisor->control_listener);
+}
+
+static void
+close_socket(int listener, const char *path)
+{
+	if (listener < 0)
+		return;
+	unlink(path);
+	close(listener);
+}
+
+static int
+make_programs(struct supervisor *supervisor)
+{
+	const struct options *options = supervisor->options;
+	int error = program_init_queue(&supervisor->queue_program, options);
+	if (error != 0)
+		return failed("the program 'queue' beside the supervisor or in "
+			      "../libexec/gsq",
+		    error, EXIT_BOOT_FAILED);
+	supervisor->pool_programs =
+	    calloc(options->pool_count, sizeof(*supervisor->pool_programs));
+	if (supervisor->pool_programs == NULL)
+		return failed("memory", ENOMEM, EXIT_BOOT_FAILED);
+	for (size_t i = 0; i < options->pool_count; i++) {
+		error = program_init_worker(
+		    &supervisor->pool_programs[i], options, &options->pools[i]);
+		if (error != 0)
+			return failed(
+			    "the program 'worker' beside the supervisor or "
+			    "in ../libexec/gsq",
+			    error, EXIT_BOOT_FAILED);
+	}
+	return 0;
+}
+
+static int
+make_plan(struct supervisor *supervisor)
+{
+	const struct configuration *configuration =
+	    &supervisor->options->configuration;
+	const struct plan_options options = {
+		.max_restarts = configuration->max_restarts,
+		.window_ms = configuration->max_window_ms,
+		.backoff = configuration->backoff,
+		.start_timeout_ms = configuration->start_timeout_ms,
+		.queue_start_timeout_ms = configuration->queue_start_timeout_ms,
+		.stop_grace_ms = configuration->stop_grace_ms,
+		.seed = (uint64_t)clock_wall_ms() ^ (uint64_t)getpid(),
+	};
+	int error = plan_init(&supervisor->plan, &options);
+	if (error != 0)
+		return failed("memory", error, EXIT_BOOT_FAILED);
+	supervisor->children =
+	    calloc(PLAN_CHILDREN, sizeof(*supervisor->children));
+	if (supervisor->children == NULL)
+		return failed("memory", ENOMEM, EXIT_BOOT_FAILED);
+	for (unsigned i = 0; i < PLAN_CHILDREN; i++) {
+		supervisor->children[i].place = i;
+		supervisor->children[i].context = supervisor;
+		supervisor->children[i].events = &child_events;
+	}
+	child_assign(queue_of(supervisor), "queue", NULL);
+	return 0;
+}
+
+static int
+make_events(struct supervisor *supervisor)
+{
+	supervisor->base = event_base_new();
+	if (supervisor->base == NULL)
+		return failed("event loop", ENOMEM, EXIT_BOOT_FAILED);
+	supervisor->timer = evtimer_new(supervisor->base, on_timer, supervisor);
+	bool good = supervisor->timer != NULL;
+	for (int i = 0; i < SIGNAL_COUNT; i++) {
+		supervisor->signal_events[i] =
+		    evsignal_new(supervisor->base, signal_numbers[i],
+			i == SIGNAL_CHILD ? on_child_signal : on_stop_signal,
+			supervisor);
+		good = good && supervisor->signal_events[i] != NULL &&
+		    event_add(supervisor->signal_events[i], NULL) == 0;
+	}
+	return good ? 0 : failed("events", ENOMEM, EXIT_BOOT_FAILED);
+}
+
+static int
+make_control(struct supervisor *supervisor)
+{
+	const struct control_view view = { .options = supervisor->options,
+		.plan = &supervisor->plan,
+		.children = supervisor->children,
+		.started_ms = supervisor->started_ms };
+	int error = control_init(&supervisor->control, supervisor->base,
+	    supervisor->control_listener, &view, on_control_fact, supervisor);
+	if (error != 0)
+		return failed("control", error, EXIT_BOOT_FAILED);
+	supervisor->has_control = true;
+	return 0;
+}
+
+/* One channel per child and the clients of the control socket. */
+static void
+raise_descriptors(struct supervisor *supervisor)
+{
+	getrlimit(RLIMIT_NOFILE, &supervisor->descriptors);
+	struct rlimit raised = supervisor->descriptors;
+	raised.rlim_cur = raised.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &raised);
+}
+
+static int
+become_supervisor(struct supervisor *supervisor)
+{
+	sigset_t none; /* a parent may have left signals blocked */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	raise_descriptors(supervisor);
+	title_set("gsq: supervisor (%s)", supervisor->options->directory);
+	spawn_kill_orphans(SIGKILL, note_inherited, supervisor);
+	int error = spawn_become_subreaper();
+	return error == 0 ? 0 : failed("subreaper", error, EXIT_BOOT_FAILED);
+}
+
+static int
+prepare(struct supervisor *supervisor)
+{
+	int (*const steps[])(struct supervisor *) = { become_supervisor,
+		make_programs, make_plan, make_events, open_sockets,
+		make_control };
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int status = steps[i](supervisor);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+static void
+release(struct supervisor *supervisor)
+{
+	if (supervisor->has_control)
+		control_release(&supervisor->control);
+	for (unsigned i = 0; supervisor->children != NULL && i < PLAN_CHILDREN;
+	     i++)
+		child_release(&supervisor->children[i]);
+	close_socket(supervisor->control_listener, supervisor->control_path);
+	close_socket(supervisor->queue_listener, supervisor->queue_path);
+	for (int i = 0; i < SIGNAL_COUNT; i++)
+		if (supervisor->signal_events[i] != NULL)
+			event_free(supervisor->signal_events[i]);
+	if (supervisor->timer != NULL)
+		event_free(supervisor->timer);
+	if (supervisor->base != NULL)
+		event_base_free(supervisor->base);
+	program_release(&supervisor->queue_program);
+	for (size_t i = 0; supervisor->pool_programs != NULL &&
+	     i < supervisor->options->pool_count;
+	     i++)
+		program_release(&supervisor->pool_programs[i]);
+	free(supervisor->pool_programs);
+	free(supervisor->children);
+	plan_release(&supervisor->plan);
+}
+
+static void
+log_boot(const struct options *options)
+{
+	int64_t workers = 0;
+	for (size_t i = 0; i < options->pool_count; i++)
+		workers += options->pools[i].workers;
+	log_event(LOG_INFO, "boot",
+	    "version=%s directory=%s workers=%" PRId64 " pools=%zu",
+	    GSQ_VERSION, options->directory, workers, options->pool_count);
+	if (options->demo)
+		log_event(LOG_INFO, "demo",
+		    "hint=\"no COMMAND was given: the workers run "
+		    "builtin:demo, which prints each job and sleeps a "
+		    "second\"");
+}
+
+/* The first wishes are fulfilled by the loop: one that ends all at once could
+ * not end a loop that does not run yet. */
+static void
+boot(struct supervisor *supervisor)
+{
+	const struct options *options = supervisor->options;
+	for (size_t i = 0; i < options->pool_count; i++)
+		tell_plan(supervisor,
+		    &(struct plan_fact){ .event = PLAN_EVENT_SCALE,
+			.pool = (unsigned)i,
+			.workers = (unsigned)options->pools[i].workers });
+	tell_plan(supervisor, &(struct plan_fact){ .event = PLAN_EVENT_BOOT });
+	arm_timer(supervisor, true);
+}
+
+int
+supervise(const struct options *options)
+{
+	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
+	if (supervisor == NULL)
+		return failed("memory", ENOMEM, EXIT_BOOT_FAILED);
+	supervisor->options = options;
+	supervisor->queue_listener = -1;
+	supervisor->control_listener = -1;
+	supervisor->started_ms = clock_monotonic_ms();
+	log_boot(options);
+	int status = prepare(supervisor);
+	if (status == 0) {
+		boot(supervisor);
+		event_base_dispatch(supervisor->base);
+		status = supervisor->exit_code;
+	}
+	release(supervisor);
+	free(supervisor);
+	return status;
+}
