@@ -4,41 +4,68 @@
  * queue/turn.c alone calls it.
  *
  * All changes between two commits are one batch: after a crash either all of
- * it is there or nothing. An error of any call but load is final: the store is
- * not to be used again, the process ends and recovers from what is there.
+ * it is there or nothing, and never a later batch without the ones before it.
+ * An error of a call is final: the store is not to be used again, the process
+ * ends and recovers from what is there. Only ENOSPC from begin is an answer:
+ * there is no room for more jobs, but the others can still end.
  */
 #ifndef GSQ_QUEUE_STORE_H
 #define GSQ_QUEUE_STORE_H
 
 #include "base/span.h"
+#include "core/lane.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct job;
 
 /* One job as it is kept. Borrowed during the call. */
 struct record {
-	const struct job *job; /* its saved fields; links and handles are not */
+	const struct job *job; /* its saved fields; links, places, handles and
+				* monotonic times are not kept */
 	struct span queue;
-	struct span reason;
+	struct span reason;  /* of the last failure; may be empty */
+	int64_t due_wall_ms; /* of a delayed job: when, by the wall clock */
 };
 
 struct store;
 
-struct store_operations {
-	/* What the answer to an enqueue promises: "memory", "sync". */
-	const char *durability;
+/* What a store asks of its owner; the same context for all. */
+struct store_owner {
+	void *context;
 
-	/* Gives every job that is kept to restore, once, before anything else
+	/* A job as it was kept: called by load, once per job, in the order of
+	 * their ids. record->job->body is the handle of its body. */
+	void (*restore)(void *context, const struct record *record);
+
+	/* The batch of the last commit is as safe as commit was asked for. From
+	 * inside of commit or of progress. error: an errno; it is lost. */
+	void (*committed)(void *context, int error);
+
+	/* The job of that id as it is now, or false when there is none. The
+	 * record is good until the owner changes anything. */
+	bool (*find)(void *context, uint64_t id, struct record *ret_record);
+
+	/* The store has moved a body, found by find: its new handle. */
+	void (*moved)(void *context, uint64_t id, uint64_t body);
+};
+
+struct store_operations {
+	/* Calls owner->restore for every job that is kept, before anything else
 	 * is called; *ret_next_id is above every id ever used. 0 or an errno
 	 * with the words in reason[reason_bytes]. */
-	int (*load)(struct store *store,
-	    void (*restore)(void *context, const struct record *record),
-	    void *context, uint64_t *ret_next_id, char *reason,
+	int (*load)(struct store *store, uint64_t *ret_next_id, char *reason,
 	    size_t reason_bytes);
 
-	/* A batch begins. Called before the first change of a turn. */
+	/* A batch begins, before its first change. The one before may still be
+	 * on its way to the disk: changes gather meanwhile. */
 	int (*begin)(struct store *store);
+
+	/* Is there room for that many jobs with bodies of that size in all, and
+	 * for whatever may become of them? Asked before put; false: refuse. */
+	bool (*has_room)(
+	    struct store *store, uint32_t jobs, uint64_t body_bytes);
 
 	/* Keeps a new job with its body; the handle by which the body will be
 	 * asked for. */
@@ -49,25 +76,36 @@ struct store_operations {
 	int (*update)(struct store *store, const struct record *record);
 
 	/* The job is gone. */
-	int (*delete)(struct store *store, uint64_t id, uint64_t body);
+	int (*delete)(struct store *store, uint64_t id, uint64_t body,
+	    uint32_t body_bytes);
 
-	/* Ends the batch. When it is durable, committed is called: from inside
-	 * this call or later from the loop, in the order of the commits. */
-	int (*commit)(struct store *store);
+	/* Ends the batch; not before the one before was committed.
+	 * owner->committed follows, at once or later from progress: when the
+	 * batch is durable; with relaxed, as soon as it will survive the death
+	 * of this process, and it is made durable within 10 ms. */
+	int (*commit)(struct store *store, bool relaxed);
 
 	/* The body of a job; good until the next call. */
-	int (*body)(struct store *store, const struct job *job,
+	int (*body)(struct store *store, uint64_t body, uint32_t body_bytes,
 	    struct span *ret_body);
+
+	/* Does what is due: completes a commit, syncs what is relaxed, cleans
+	 * up a little (at most a few ms). Called between turns, when wake_fd
+	 * is readable, and at wake_at. */
+	int (*progress)(struct store *store, int64_t now_ms);
+
+	/* When progress wants to be called; INT64_MAX: never. */
+	int64_t (*wake_at)(const struct store *store);
+
+	/* Readable when progress has something to do; -1: never. */
+	int (*wake_fd)(const struct store *store);
 
 	void (*close)(struct store *store);
 };
 
 struct store {
 	const struct store_operations *operations;
-	/* Set by the owner before load. error: an errno of a commit that was
-	 * not inside the call. */
-	void (*committed)(void *context, int error);
-	void *context;
+	struct store_owner owner; /* set by whoever opened it, before load */
 };
 
 /* Keeps jobs in memory alone: they survive the death of workers, not of the

@@ -5,8 +5,6 @@
  */
 #include "store.h"
 
-#include "core/job.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +15,9 @@ struct store_mem {
 };
 
 static int
-mem_load(struct store *store,
-    void (*restore)(void *context, const struct record *record), void *context,
-    uint64_t *ret_next_id, char *reason, size_t reason_bytes)
+mem_load(struct store *store, uint64_t *ret_next_id, char *reason,
+    size_t reason_bytes)
 {
-	(void)restore;
-	(void)context;
 	(void)reason;
 	(void)reason_bytes;
 	*ret_next_id = ((struct store_mem *)store)->first_id;
@@ -34,6 +29,15 @@ mem_begin(struct store *store)
 {
 	(void)store;
 	return 0;
+}
+
+static bool
+mem_has_room(struct store *store, uint32_t jobs, uint64_t body_bytes)
+{
+	(void)store;
+	(void)jobs;
+	(void)body_bytes;
+	return true;
 }
 
 static int
@@ -62,28 +66,52 @@ mem_update(struct store *store, const struct record *record)
 }
 
 static int
-mem_delete(struct store *store, uint64_t id, uint64_t body)
+mem_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes)
 {
 	(void)store;
 	(void)id;
+	(void)body_bytes;
 	free((void *)(uintptr_t)body);
 	return 0;
 }
 
 static int
-mem_commit(struct store *store)
+mem_commit(struct store *store, bool relaxed)
 {
-	store->committed(store->context, 0);
+	(void)relaxed;
+	store->owner.committed(store->owner.context, 0);
 	return 0;
 }
 
 static int
-mem_body(struct store *store, const struct job *job, struct span *ret_body)
+mem_body(struct store *store, uint64_t body, uint32_t body_bytes,
+    struct span *ret_body)
 {
 	(void)store;
-	*ret_body =
-	    (struct span){ (const char *)(uintptr_t)job->body, job->body_bytes };
+	*ret_body = (struct span){ (const char *)(uintptr_t)body, body_bytes };
 	return 0;
+}
+
+static int
+mem_progress(struct store *store, int64_t now_ms)
+{
+	(void)store;
+	(void)now_ms;
+	return 0;
+}
+
+static int64_t
+mem_wake_at(const struct store *store)
+{
+	(void)store;
+	return INT64_MAX;
+}
+
+static int
+mem_wake_fd(const struct store *store)
+{
+	(void)store;
+	return -1;
 }
 
 static void
@@ -96,14 +124,17 @@ struct store *
 store_mem_open(uint64_t first_id)
 {
 	static const struct store_operations operations = {
-		.durability = "memory",
 		.load = mem_load,
 		.begin = mem_begin,
+		.has_room = mem_has_room,
 		.put = mem_put,
 		.update = mem_update,
 		.delete = mem_delete,
 		.commit = mem_commit,
 		.body = mem_body,
+		.progress = mem_progress,
+		.wake_at = mem_wake_at,
+		.wake_fd = mem_wake_fd,
 		.close = mem_close,
 	};
 	struct store_mem *mem = calloc(1, sizeof(*mem));

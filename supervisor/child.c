@@ -135,7 +135,7 @@ static void
 on_gone(struct peer *peer, const char *reason)
 {
 	struct child *child = peer->context;
-	bool sent_rubbish = peer->scanner.reason != NULL;
+	bool sent_rubbish = peer->sent_rubbish;
 	log_event(sent_rubbish ? LOG_WARNING : LOG_DEBUG, "channel",
 	    "child=%s pid=%d reason=\"%s\"", child->id, (int)child->pid,
 	    reason);

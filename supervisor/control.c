@@ -439,8 +439,13 @@ on_message(struct peer *peer, const struct message *message)
 		    "the supervisor has no such method");
 		return;
 	}
-	enum refusal refusal = method_decode(
-	    method, message->params, &params, reason, sizeof(reason));
+	enum refusal refusal = REFUSAL_BAD_ARGUMENT;
+	if (message->odd_params)
+		snprintf(
+		    reason, sizeof(reason), "params must be [] or [{...}]");
+	else
+		refusal = method_decode(method, message->params, &params,
+		    reason, sizeof(reason));
 	if (refusal != REFUSAL_NONE)
 		refuse(client, message->msgid, refusal, reason);
 	else
@@ -463,7 +468,11 @@ client_free(struct control_client *client)
 static void
 on_gone(struct peer *peer, const char *reason)
 {
-	log_event(LOG_DEBUG, "control-gone", "reason=\"%s\"", reason);
+	if (peer->sent_rubbish)
+		log_event(LOG_WARNING, "bad-message",
+		    "socket=control reason=\"%s\"", reason);
+	else
+		log_event(LOG_DEBUG, "control-gone", "reason=\"%s\"", reason);
 	client_free(peer->context);
 }
 

@@ -320,7 +320,7 @@ after_intake(struct peer *peer, enum intake intake)
 		balance(peer);
 		return LOOK_GOOD;
 	case INTAKE_BAD:
-		peer->refusing = true;
+		peer->refusing = peer->sent_rubbish = true;
 		end(peer, peer->ended_reason);
 		return LOOK_OVER;
 	case INTAKE_CLOSED:

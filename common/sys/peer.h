@@ -63,6 +63,7 @@ struct peer {
 		     * output is written */
 	const char *ended_reason;
 	bool refusing; /* a refusal is still to be written before that */
+	bool sent_rubbish; /* it ended because of what the other side sent */
 	struct scanner scanner;
 	struct event read_event;
 	struct event write_event;

@@ -31,7 +31,7 @@ static const char *const event_names[EVENT_COUNT] = {
 };
 
 const char *
-event_name(enum event event)
+core_event_name(enum core_event event)
 {
 	CHECK((unsigned)event < EVENT_COUNT);
 	return event_names[event];
@@ -473,7 +473,10 @@ on_restore(struct core *core, const struct fact *fact)
 	uint32_t handle = jobs_add(&core->jobs, saved->id);
 	CHECK(handle != 0);
 	struct job *job = job_at(&core->jobs, handle);
+	uint32_t newer = job->newer, older = job->older;
 	*job = *saved;
+	job->newer = newer;
+	job->older = older;
 	job->lane = lane->handle;
 	job->next = job->previous = job->place = job->msgid = 0;
 	job->history = 0;

@@ -123,7 +123,7 @@ enum wish_kind {
 	WISH_TELL     /* something happened, for watchers and the log */
 };
 
-enum event {
+enum core_event {
 	EVENT_ENQUEUED,
 	EVENT_DELIVERED,
 	EVENT_DONE,
@@ -137,13 +137,13 @@ enum event {
 	EVENT_COUNT
 };
 
-const char *event_name(enum event event);
+const char *core_event_name(enum core_event event);
 
 /* What the handles name can be read until the next step, even where it has
  * just gone; only a job with handle 0 cannot. */
 struct wish {
 	enum wish_kind kind;
-	enum event event;    /* TELL */
+	enum core_event event;    /* TELL */
 	bool with_body;      /* SAVE */
 	uint32_t job;        /* handle; SAVE, DELIVER; TELL: 0 when gone */
 	uint32_t subscriber; /* handle; DELIVER; TELL: 0 when none */
@@ -152,6 +152,7 @@ struct wish {
 	uint32_t attempt;
 	uint64_t id;         /* of the job */
 	uint64_t body;       /* FORGET: the store's handle */
+	uint32_t body_bytes; /* FORGET */
 	int64_t pid;         /* KILL */
 };
 

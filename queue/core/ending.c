@@ -11,7 +11,7 @@ tell_ending(struct core *core, uint32_t handle, const struct retry *retry,
     enum verdict verdict, uint32_t subscriber)
 {
 	struct counters *counters = &core->counters;
-	enum event event = EVENT_FAILED;
+	enum core_event event = EVENT_FAILED;
 	switch (verdict) {
 	case VERDICT_DONE:
 		event = EVENT_DONE;
@@ -51,6 +51,7 @@ forget(struct core *core, uint32_t handle)
 	struct wish *wish = wish_add(core, WISH_FORGET);
 	wish->id = job->id;
 	wish->body = job->body;
+	wish->body_bytes = job->body_bytes;
 	jobs_remove(&core->jobs, handle);
 }
 

@@ -42,6 +42,7 @@ jobs_init(struct jobs *jobs)
 	slab_init(&jobs->slab, sizeof(struct job));
 	slab_init(&jobs->histories, sizeof(struct history));
 	map_init(&jobs->by_id, id_of, jobs);
+	jobs->oldest = jobs->newest = 0;
 }
 
 void
@@ -59,14 +60,73 @@ jobs_find(const struct jobs *jobs, uint64_t id)
 }
 
 uint32_t
+jobs_after(const struct jobs *jobs, uint64_t id)
+{
+	uint32_t same = id > 0 ? jobs_find(jobs, id) : 0;
+	if (same != 0)
+		return jobs_next(jobs, same);
+	/* Up from the oldest, down from the newest and up through the ids, all
+	 * at once: whichever is there first. */
+	uint32_t low = jobs->oldest, high = jobs->newest;
+	if (high == 0 || job_at(jobs, high)->id < id)
+		return 0;
+	for (uint64_t probe = id + 1;; probe++) {
+		if (job_at(jobs, low)->id > id)
+			return low;
+		low = jobs_next(jobs, low);
+		if (job_at(jobs, high)->id < id)
+			return jobs_next(jobs, high);
+		high = job_at(jobs, high)->older;
+		uint32_t found = jobs_find(jobs, probe);
+		if (found != 0)
+			return found;
+	}
+}
+
+/* New ids are higher than all others; only restored ones may come late. */
+static void
+link_by_id(struct jobs *jobs, uint32_t handle)
+{
+	struct job *job = job_at(jobs, handle);
+	uint32_t older = jobs->newest;
+	while (older != 0 && job_at(jobs, older)->id > job->id)
+		older = job_at(jobs, older)->older;
+	job->older = older;
+	job->newer = older ? job_at(jobs, older)->newer : jobs->oldest;
+	if (job->newer != 0)
+		job_at(jobs, job->newer)->older = handle;
+	else
+		jobs->newest = handle;
+	if (older != 0)
+		job_at(jobs, older)->newer = handle;
+	else
+		jobs->oldest = handle;
+}
+
+static void
+unlink_by_id(struct jobs *jobs, const struct job *job)
+{
+	if (job->newer != 0)
+		job_at(jobs, job->newer)->older = job->older;
+	else
+		jobs->newest = job->older;
+	if (job->older != 0)
+		job_at(jobs, job->older)->newer = job->newer;
+	else
+		jobs->oldest = job->newer;
+}
+
+uint32_t
 jobs_add(struct jobs *jobs, uint64_t id)
 {
 	uint32_t handle = slab_take(&jobs->slab);
 	if (handle == 0)
 		return 0;
 	job_at(jobs, handle)->id = id;
-	if (map_add(&jobs->by_id, handle))
+	if (map_add(&jobs->by_id, handle)) {
+		link_by_id(jobs, handle);
 		return handle;
+	}
 	slab_give(&jobs->slab, handle);
 	return 0;
 }
@@ -79,6 +139,7 @@ jobs_remove(struct jobs *jobs, uint32_t handle)
 	if (job->history != 0)
 		slab_give(&jobs->histories, job->history);
 	map_remove(&jobs->by_id, handle);
+	unlink_by_id(jobs, job);
 	slab_give(&jobs->slab, handle);
 }
 

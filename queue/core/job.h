@@ -44,7 +44,7 @@ enum job_cause {
 #define PRIORITY_COUNT 256
 
 /*
- * About 72 bytes; a backlog of millions is made of these. Handles instead of
+ * 80 bytes; a backlog of millions is made of these. Handles instead of
  * pointers, and fields that serve one state share their place.
  */
 struct job {
@@ -54,6 +54,8 @@ struct job {
 	int64_t at_ms;       /* monotonic: delayed: due; running: since */
 	uint32_t next;       /* job handles in the list of its state */
 	uint32_t previous;
+	uint32_t newer;      /* neighbours in the order of ids */
+	uint32_t older;
 	uint32_t lane;       /* handle of its queue */
 	uint32_t place;      /* delayed: position in the due heap;
 	                      * running: handle of its subscriber */
@@ -83,6 +85,8 @@ struct jobs {
 	struct slab slab;      /* struct job */
 	struct slab histories; /* struct history */
 	struct map by_id;
+	uint32_t oldest; /* ends of the list of all, in the order of ids */
+	uint32_t newest;
 };
 
 void jobs_init(struct jobs *jobs);
@@ -100,6 +104,17 @@ uint32_t jobs_find(const struct jobs *jobs, uint64_t id);
 /* A new job with that id in the state JOB_NONE; its handle, or 0 without
  * memory. */
 uint32_t jobs_add(struct jobs *jobs, uint64_t id);
+
+/* The job with the next higher id, or 0. */
+static inline uint32_t
+jobs_next(const struct jobs *jobs, uint32_t handle)
+{
+	return job_at(jobs, handle)->newer;
+}
+
+/* The job with the lowest id above that one, or 0. Quick when there is a job
+ * with that id, or it was among the oldest or the newest. */
+uint32_t jobs_after(const struct jobs *jobs, uint64_t id);
 
 /* Takes a job out of the table; it must be in no list. */
 void jobs_remove(struct jobs *jobs, uint32_t handle);

@@ -33,7 +33,7 @@ wish_save(struct core *core, uint32_t job, bool with_body)
 
 void
 wish_tell_job(
-    struct core *core, enum event event, uint32_t handle, uint32_t subscriber)
+    struct core *core, enum core_event event, uint32_t handle, uint32_t subscriber)
 {
 	const struct job *job = job_at(&core->jobs, handle);
 	struct wish *wish = wish_add(core, WISH_TELL);

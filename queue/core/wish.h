@@ -13,7 +13,7 @@ struct wish *wish_add(struct core *core, enum wish_kind kind);
 void wish_save(struct core *core, uint32_t job, bool with_body);
 
 /* Tells of a job; subscriber 0 when none is concerned. */
-void wish_tell_job(struct core *core, enum event event, uint32_t job,
+void wish_tell_job(struct core *core, enum core_event event, uint32_t job,
     uint32_t subscriber);
 
 #endif

@@ -179,7 +179,7 @@ def test_a_worker_that_reconnects_keeps_its_job():
             is_equal((answer["unknown"], answer["pid"]),
                      ([identity], gsq.pid_of("queue")), "answer")
             try:
-                second.call("result", job=identity, attempt=1)
+                second.call("result", job=identity, delivery=1)
                 is_true(False, "a stale result was accepted")
             except Refused as refused:
                 is_equal(refused.name, "STALE", "stale result")

@@ -94,11 +94,12 @@ Test(method, each_has_its_server)
 Test(method, all_fields_are_read_in_any_order)
 {
 	struct params_job job;
-	begin(6);
+	begin(7);
 	put_key(&writer, "body");
 	put_bytes(&writer, SPAN_LITERAL("a\0b"));
 	put_integer_at("enqueued_ms", INT64_MAX);
 	put_integer_at("attempt", 3);
+	put_integer_at("delivery", 5);
 	put_text_at("queue", "mail");
 	put_integer_at("priority", 0);
 	put_integer_at("id", 812);
@@ -106,6 +107,7 @@ Test(method, all_fields_are_read_in_any_order)
 	cr_assert_eq(job.id, 812);
 	cr_assert(span_is_text(job.queue, "mail"));
 	cr_assert_eq(job.attempt, 3);
+	cr_assert_eq(job.delivery, 5);
 	cr_assert_eq(job.priority, 0);
 	cr_assert_eq(job.enqueued_ms, INT64_MAX);
 	cr_assert(span_is(job.body, SPAN_LITERAL("a\0b")));
@@ -233,7 +235,7 @@ Test(method, a_required_field_must_be_there)
 	begin(1);
 	put_integer_at("job", 1);
 	cr_assert_eq(end(METHOD_result, &result), REFUSAL_BAD_ARGUMENT);
-	cr_assert_str_eq(reason, "\"attempt\" is missing");
+	cr_assert_str_eq(reason, "\"delivery\" is missing");
 	begin(0);
 	cr_assert_eq(end(METHOD_result, &result), REFUSAL_BAD_ARGUMENT);
 	cr_assert_str_eq(reason, "\"job\" is missing");

@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/inlet.h"
+
+#include "base/check.h"
+#include "base/units.h"
+#include "queue/inspect.h"
+#include "queue/report.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "wire/method.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* When a handler that says "not now" does not say when. */
+#define RETRY_DELAY_MS SECOND_MS
+
+/* One request, or a notification, which has no answer. */
+struct request {
+	struct client *client;
+	bool wants_answer;
+	uint64_t msgid;
+};
+
+static struct turn *
+turn_of(const struct request *request)
+{
+	return &request->client->server->turn;
+}
+
+static void
+refuse(const struct request *request, enum refusal refusal, const char *words)
+{
+	struct server *server = request->client->server;
+	server->refused++;
+	if (request->wants_answer)
+		outlet_refuse(&server->outlet, request->client, request->msgid,
+		    refusal, words);
+	else
+		log_event(LOG_DEBUG, "refused",
+		    "pid=%d refusal=%s words=\"%s\"",
+		    (int)request->client->credentials.pid,
+		    refusal_name(refusal), words);
+}
+
+/* What the core refused. */
+static void
+refuse_as_core(const struct request *request)
+{
+	const struct core *core = &turn_of(request)->core;
+	refuse(request, core->refusal, core->words);
+}
+
+/* The answer to what has just changed something: not before it is kept. */
+static enum visible
+visible(const struct request *request)
+{
+	return turn_of(request)->gathering ? VISIBLE_COMMITTED : VISIBLE_NOW;
+}
+
+static void
+begin_answer(
+    const struct request *request, struct message_writer *writer, uint32_t keys)
+{
+	message_response(writer, &request->client->peer.output, request->msgid);
+	put_map(writer, keys);
+}
+
+static void
+end_answer(const struct request *request, struct message_writer *writer)
+{
+	outlet_end(&request->client->server->outlet, request->client, writer,
+	    visible(request));
+}
+
+static enum refusal
+step(const struct request *request, struct fact *fact, struct span body)
+{
+	fact->now_ms = server_now_ms(request->client->server);
+	return turn_step(turn_of(request), fact, body);
+}
+
+/* ---- enqueue ---- */
+
+/* The bodies of one enqueue: an array of objects, or one span. */
+struct bodies {
+	const msgpack_object *objects; /* NULL: the one */
+	struct span one;
+	uint32_t count;
+	uint64_t bytes;
+};
+
+static struct span
+body_at(const struct bodies *bodies, uint32_t at)
+{
+	struct span body = bodies->one;
+	if (bodies->objects != NULL)
+		CHECK(object_span(&bodies->objects[at], &body));
+	return body;
+}
+
+/* What is wrong with the bodies, in words[words_bytes]. */
+static enum refusal
+check_bodies(struct bodies *bodies, char *words, size_t words_bytes)
+{
+	if (bodies->count > BATCH_JOBS_MAX) {
+		snprintf(words, words_bytes,
+		    "%" PRIu32 " bodies; at most %d in one request",
+		    bodies->count, BATCH_JOBS_MAX);
+		return REFUSAL_TOO_BIG;
+	}
+	for (uint32_t i = 0; i < bodies->count; i++) {
+		struct span body;
+		if (!object_span(&bodies->objects[i], &body)) {
+			snprintf(words, words_bytes,
+			    "body %" PRIu32 " must be bin or str", i);
+			return REFUSAL_BAD_ARGUMENT;
+		}
+		if (body.count > BODY_BYTES_MAX) {
+			snprintf(words, words_bytes,
+			    "body %" PRIu32
+			    " has %zu bytes, at most %u are allowed",
+			    i, body.count, BODY_BYTES_MAX);
+			return REFUSAL_TOO_BIG;
+		}
+		bodies->bytes += body.count;
+	}
+	return REFUSAL_NONE;
+}
+
+static enum refusal
+take_bodies(const struct params_enqueue *params, struct bodies *bodies,
+    char *words, size_t words_bytes)
+{
+	const msgpack_object *array = params->bodies;
+	*bodies = (struct bodies){
+		.one = params->body, .count = 1, .bytes = params->body.count
+	};
+	if (array == NULL)
+		return REFUSAL_NONE;
+	if (params->body.bytes != NULL) {
+		snprintf(words, words_bytes,
+		    "\"body\" and \"bodies\" exclude each other");
+		return REFUSAL_BAD_ARGUMENT;
+	}
+	if (array->type != MSGPACK_OBJECT_ARRAY) {
+		snprintf(
+		    words, words_bytes, "\"bodies\" must be an array of bin");
+		return REFUSAL_BAD_ARGUMENT;
+	}
+	*bodies = (struct bodies){ .objects = array->via.array.ptr,
+		.count = array->via.array.size };
+	return check_bodies(bodies, words, words_bytes);
+}
+
+static void
+answer_enqueue(const struct request *request, bool single, uint64_t first_id,
+    uint32_t count)
+{
+	struct message_writer writer;
+	if (!request->wants_answer)
+		return;
+	begin_answer(request, &writer, 2);
+	if (single) {
+		put_key(&writer, "id");
+		put_unsigned(&writer, first_id);
+	} else {
+		put_key(&writer, "ids");
+		put_array(&writer, count);
+		for (uint32_t i = 0; i < count; i++)
+			put_unsigned(&writer, first_id + i);
+	}
+	put_key(&writer, "durability");
+	put_text(&writer, SPAN_LITERAL("memory"));
+	end_answer(request, &writer);
+}
+
+/* All or none, except where memory ends in the middle: then there is no answer,
+ * which means unknown, and the client is cut off. */
+static void
+enqueue_all(const struct request *request, const struct params_enqueue *params,
+    const struct bodies *bodies)
+{
+	struct turn *turn = turn_of(request);
+	uint64_t first_id = turn->core.next_id;
+	report_enqueue(params->queue, first_id, bodies->count);
+	for (uint32_t i = 0; i < bodies->count; i++) {
+		struct span body = body_at(bodies, i);
+		struct fact fact = { .kind = FACT_ENQUEUE };
+		fact.enqueue.queue = params->queue;
+		fact.enqueue.body_bytes = (uint32_t)body.count;
+		fact.enqueue.priority = (uint8_t)params->priority;
+		fact.enqueue.wall_ms = clock_wall_ms();
+		if (step(request, &fact, body) == REFUSAL_NONE)
+			continue;
+		refuse_as_core(request);
+		if (i > 0)
+			shutdown(request->client->peer.fd, SHUT_RDWR);
+		return;
+	}
+	answer_enqueue(
+	    request, bodies->objects == NULL, first_id, bodies->count);
+}
+
+static void
+on_enqueue(const struct request *request, const void *from)
+{
+	const struct params_enqueue *params = from;
+	struct bodies bodies;
+	char words[REASON_BYTES_MAX];
+	enum refusal refusal =
+	    take_bodies(params, &bodies, words, sizeof(words));
+	if (refusal != REFUSAL_NONE)
+		refuse(request, refusal, words);
+	else if (!turn_has_room(turn_of(request), bodies.count, bodies.bytes))
+		refuse(request, REFUSAL_FULL,
+		    "no room on the disk; it is taken again when jobs have "
+		    "ended or there is space");
+	else
+		enqueue_all(request, params, &bodies);
+}
+
+/* ---- subscribe, demand ---- */
+
+struct held_list {
+	struct held *items; /* owned */
+	size_t count;
+};
+
+static bool
+take_held_pair(const msgpack_object *pair, struct held *held)
+{
+	int64_t id, delivery;
+	if (pair->type != MSGPACK_OBJECT_ARRAY || pair->via.array.size != 2 ||
+	    !object_integer(&pair->via.array.ptr[0], 1, INT64_MAX, &id) ||
+	    !object_integer(&pair->via.array.ptr[1], 1, INT32_MAX, &delivery))
+		return false;
+	*held =
+	    (struct held){ .id = (uint64_t)id, .delivery = (uint32_t)delivery };
+	return true;
+}
+
+/* NULL when good, else the words. */
+static const char *
+take_held(const msgpack_object *array, struct held_list *held)
+{
+	static const char form[] =
+	    "\"held\" must be an array of [job, delivery]";
+	*held = (struct held_list){ 0 };
+	if (array == NULL)
+		return NULL;
+	if (array->type != MSGPACK_OBJECT_ARRAY)
+		return form;
+	if (array->via.array.size > DEMAND_MAX)
+		return "\"held\" has more jobs than a worker may have";
+	held->count = array->via.array.size;
+	held->items = calloc(held->count + 1, sizeof(*held->items));
+	if (held->items == NULL)
+		return "no memory for \"held\"";
+	for (size_t i = 0; i < held->count; i++)
+		if (!take_held_pair(&array->via.array.ptr[i], &held->items[i]))
+			return form;
+	return NULL;
+}
+
+static void
+answer_subscribe(const struct request *request, const struct held_list *held)
+{
+	struct message_writer writer;
+	uint32_t unknown = 0;
+	if (!request->wants_answer)
+		return;
+	for (size_t i = 0; i < held->count; i++)
+		unknown += !held->items[i].stands;
+	begin_answer(request, &writer, 2);
+	put_key(&writer, "unknown");
+	put_array(&writer, unknown);
+	for (size_t i = 0; i < held->count; i++)
+		if (!held->items[i].stands)
+			put_unsigned(&writer, held->items[i].id);
+	put_key(&writer, "pid");
+	put_integer(&writer, getpid());
+	outlet_end(&request->client->server->outlet, request->client, &writer,
+	    VISIBLE_NOW);
+}
+
+/* Who the kernel says it is counts: only a process can speak for itself, so
+ * only then is it one of the supervisor's. */
+static void
+take_identity(const struct client *client,
+    const struct params_subscribe *params, struct fact *fact)
+{
+	int64_t pid = client->credentials.pid;
+	fact->subscribe.pid = pid;
+	if (params->pid == pid)
+		fact->subscribe.incarnation = params->incarnation;
+}
+
+static void
+subscribe(const struct request *request, const struct params_subscribe *params,
+    const struct held_list *held)
+{
+	struct client *client = request->client;
+	struct server *server = client->server;
+	struct fact fact = { .kind = FACT_SUBSCRIBE,
+		.subscriber = client->subscriber };
+	char name[32];
+	snprintf(name, sizeof(name), "pid-%d", (int)client->credentials.pid);
+	fact.subscribe.queue = params->queue;
+	fact.subscribe.name =
+	    params->name.count > 0 ? params->name : span_of(name);
+	fact.subscribe.held = held->items;
+	fact.subscribe.held_count = held->count;
+	take_identity(client, params, &fact);
+	if (step(request, &fact, (struct span){ 0 }) != REFUSAL_NONE) {
+		refuse_as_core(request);
+		return;
+	}
+	client->subscriber = (uint32_t)server->turn.core.answer;
+	/* Nothing could be delivered to it: let its connection end. */
+	if (!server_set_worker(server, client->subscriber, client))
+		shutdown(client->peer.fd, SHUT_RDWR);
+	answer_subscribe(request, held);
+}
+
+static void
+on_subscribe(const struct request *request, const void *from)
+{
+	const struct params_subscribe *params = from;
+	struct held_list held;
+	const char *wrong = take_held(params->held, &held);
+	if (wrong == NULL && params->min_demand >= params->max_demand)
+		wrong = "\"min_demand\" must be less than \"max_demand\"";
+	if (wrong != NULL)
+		refuse(request, REFUSAL_BAD_ARGUMENT, wrong);
+	else
+		subscribe(request, params, &held);
+	free(held.items);
+}
+
+static void
+on_demand(const struct request *request, const void *from)
+{
+	const struct params_demand *params = from;
+	struct client *client = request->client;
+	struct message_writer writer;
+	struct fact fact = { .kind = FACT_DEMAND,
+		.subscriber = client->subscriber };
+	fact.demand.queue = params->queue;
+	fact.demand.n = (uint32_t)params->n;
+	if (step(request, &fact, (struct span){ 0 }) != REFUSAL_NONE) {
+		refuse_as_core(request);
+		return;
+	}
+	uint64_t pending = turn_of(request)->core.answer;
+	report_demand(&turn_of(request)->core, client->subscriber,
+	    params->queue, fact.demand.n, pending);
+	if (!request->wants_answer)
+		return;
+	begin_answer(request, &writer, 1);
+	put_key(&writer, "pending");
+	put_unsigned(&writer, pending);
+	outlet_end(&client->server->outlet, client, &writer, VISIBLE_NOW);
+}
+
+/* ---- results ---- */
+
+static void
+take_verdict(const msgpack_object *map, struct outcome *outcome)
+{
+	struct span name;
+	if (object_span(map_find(map, "verdict"), &name)) {
+		enum verdict verdict = verdict_of_name(name);
+		if (verdict < VERDICT_COUNT)
+			outcome->verdict = verdict;
+	}
+	object_span(map_find(map, "reason"), &outcome->reason);
+	outcome->delay_ms = RETRY_DELAY_MS;
+	object_integer(
+	    map_find(map, "delay_ms"), 0, DURATION_MS_MAX, &outcome->delay_ms);
+}
+
+/* [code, text], as RPC libraries answer; code 1 is for good. */
+static void
+take_error_pair(const msgpack_object_array *pair, struct outcome *outcome)
+{
+	int64_t code;
+	if (pair->size != 2)
+		return;
+	if (object_integer(&pair->ptr[0], 1, 1, &code))
+		outcome->verdict = VERDICT_DEAD;
+	object_span(&pair->ptr[1], &outcome->reason);
+}
+
+static struct outcome
+take_outcome(const msgpack_object *error)
+{
+	struct outcome outcome = { .verdict = VERDICT_DONE };
+	if (error == NULL)
+		return outcome;
+	outcome.verdict = VERDICT_FAIL;
+	if (error->type == MSGPACK_OBJECT_MAP)
+		take_verdict(error, &outcome);
+	else if (error->type == MSGPACK_OBJECT_ARRAY)
+		take_error_pair(&error->via.array, &outcome);
+	else
+		object_span(error, &outcome.reason);
+	if (outcome.verdict != VERDICT_DONE && outcome.reason.count == 0)
+		outcome.reason = SPAN_LITERAL("the worker gave no reason");
+	return outcome;
+}
+
+static void
+on_response(struct client *client, const struct message *message)
+{
+	struct server *server = client->server;
+	struct fact fact = { .kind = FACT_ANSWER,
+		.now_ms = server_now_ms(server),
+		.subscriber = client->subscriber };
+	fact.answer.msgid = message->msgid;
+	fact.answer.outcome = take_outcome(message->error);
+	if (turn_step(&server->turn, &fact, (struct span){ 0 }) !=
+	    REFUSAL_NONE) {
+		log_event(LOG_INFO, "stale", "pid=%d msgid=%" PRIu64,
+		    (int)client->credentials.pid, message->msgid);
+		turn_wait(&server->turn);
+	}
+	outlet_count_answer(&server->outlet, client);
+}
+
+static void
+on_result(const struct request *request, const void *from)
+{
+	const struct params_result *params = from;
+	struct message_writer writer;
+	struct fact fact = { .kind = FACT_RESULT,
+		.subscriber = request->client->subscriber };
+	fact.result.id = (uint64_t)params->job;
+	fact.result.delivery = (uint32_t)params->delivery;
+	fact.result.outcome = take_outcome(params->error);
+	if (step(request, &fact, (struct span){ 0 }) != REFUSAL_NONE) {
+		refuse_as_core(request);
+		return;
+	}
+	if (!request->wants_answer)
+		return;
+	begin_answer(request, &writer, 0);
+	end_answer(request, &writer);
+}
+
+/* ---- looking and waiting ---- */
+
+static void
+on_ping(const struct request *request, const void *from)
+{
+	(void)from;
+	inspect_ping(request->client, request->msgid);
+}
+
+static void
+on_get(const struct request *request, const void *from)
+{
+	inspect_get(request->client, request->msgid, from);
+}
+
+static void
+on_peek(const struct request *request, const void *from)
+{
+	inspect_peek(request->client, request->msgid, from);
+}
+
+static void
+on_list(const struct request *request, const void *from)
+{
+	inspect_list(request->client, request->msgid, from);
+}
+
+static void
+on_queues(const struct request *request, const void *from)
+{
+	(void)from;
+	inspect_queues(request->client, request->msgid);
+}
+
+static void
+on_workers(const struct request *request, const void *from)
+{
+	(void)from;
+	inspect_workers(request->client, request->msgid);
+}
+
+static void
+on_stats(const struct request *request, const void *from)
+{
+	(void)from;
+	inspect_stats(request->client, request->msgid);
+}
+
+static void
+on_wait(const struct request *request, const void *from)
+{
+	const struct params_wait *params = from;
+	struct client *client = request->client;
+	struct watch *watch = &client->server->watch;
+	const char *words = "say either \"id\" or \"queue\"";
+	enum refusal refusal = REFUSAL_BAD_ARGUMENT;
+	if (params->id != 0 && params->queue.count == 0)
+		refusal = watch_job(watch, client, request->msgid,
+		    (uint64_t)params->id, &words);
+	else if (params->id == 0 && params->queue.count > 0)
+		refusal = watch_queue(
+		    watch, client, request->msgid, params->queue, &words);
+	if (refusal != REFUSAL_NONE)
+		refuse(request, refusal, words);
+}
+
+static void
+on_events(const struct request *request, const void *from)
+{
+	const struct params_events *params = from;
+	struct message_writer writer;
+	watch_events(
+	    &request->client->server->watch, request->client, params->queue);
+	begin_answer(request, &writer, 0);
+	outlet_end(&request->client->server->outlet, request->client, &writer,
+	    VISIBLE_NOW);
+}
+
+/* ---- dispatch ---- */
+
+static const struct {
+	void (*act)(const struct request *request, const void *params);
+	bool needs_no_answer; /* means something as a notification too */
+} actions[METHOD_COUNT] = {
+	[METHOD_ping] = { on_ping, false },
+	[METHOD_enqueue] = { on_enqueue, true },
+	[METHOD_subscribe] = { on_subscribe, true },
+	[METHOD_demand] = { on_demand, true },
+	[METHOD_result] = { on_result, true },
+	[METHOD_get] = { on_get, false },
+	[METHOD_peek] = { on_peek, false },
+	[METHOD_list] = { on_list, false },
+	[METHOD_queues] = { on_queues, false },
+	[METHOD_workers] = { on_workers, false },
+	[METHOD_stats] = { on_stats, false },
+	[METHOD_wait] = { on_wait, false },
+	[METHOD_events] = { on_events, false },
+};
+
+static void
+refuse_unknown(const struct request *request, struct span method)
+{
+	char words[NAME_BYTES_MAX + 64];
+	if (name_is_valid(method))
+		snprintf(words, sizeof(words), "no method '%.*s'",
+		    (int)method.count, method.bytes);
+	else
+		snprintf(words, sizeof(words), "no such method");
+	refuse(request, REFUSAL_NO_METHOD, words);
+}
+
+static void
+on_call(struct client *client, const struct message *message)
+{
+	union {
+		struct params_ping ping;
+		struct params_enqueue enqueue;
+		struct params_subscribe subscribe;
+		struct params_demand demand;
+		struct params_result result;
+		struct params_get get;
+		struct params_peek peek;
+		struct params_list list;
+		struct params_queues queues;
+		struct params_workers workers;
+		struct params_stats stats;
+		struct params_wait wait;
+		struct params_events events;
+	} params;
+	char reason[REASON_BYTES_MAX];
+	struct request request = { .client = client,
+		.wants_answer = message->kind == MESSAGE_REQUEST,
+		.msgid = message->msgid };
+	enum method method = method_of_name(message->method);
+	if (method == METHOD_NONE || actions[method].act == NULL) {
+		if (request.wants_answer)
+			refuse_unknown(&request, message->method);
+		return;
+	}
+	if (!request.wants_answer && !actions[method].needs_no_answer)
+		return;
+	enum refusal refusal = REFUSAL_BAD_ARGUMENT;
+	if (message->odd_params)
+		snprintf(
+		    reason, sizeof(reason), "params must be [] or [{...}]");
+	else
+		refusal = method_decode(
+		    method, message->params, &params, reason, sizeof(reason));
+	if (refusal != REFUSAL_NONE)
+		refuse(&request, refusal, reason);
+	else
+		actions[method].act(&request, &params);
+}
+
+void
+inlet_message(struct client *client, const struct message *message)
+{
+	if (message->kind == MESSAGE_RESPONSE)
+		on_response(client, message);
+	else
+		on_call(client, message);
+}
+
+void
+inlet_gone(struct client *client)
+{
+	struct server *server = client->server;
+	if (client->subscriber == 0)
+		return;
+	struct fact fact = { .kind = FACT_GONE,
+		.now_ms = server_now_ms(server),
+		.subscriber = client->subscriber };
+	server_set_worker(server, client->subscriber, NULL);
+	turn_step(&server->turn, &fact, (struct span){ 0 });
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/inspect.h"
+
+#include "sys/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define PROTOCOL_VERSION 1
+
+/* What a list shows of a body. */
+#define LIST_BODY_BYTES 64
+
+/* Jobs that one list request looks at: about a millisecond, so that nobody
+ * waits for a list. A page may be short of what was asked, and next tells
+ * where to go on. */
+#define LIST_LOOKS_MAX 20000
+
+static void
+finish(struct client *client, struct message_writer *writer)
+{
+	outlet_end(&client->server->outlet, client, writer, VISIBLE_NOW);
+}
+
+static void
+refuse(struct client *client, uint64_t msgid, enum refusal refusal,
+    const char *words)
+{
+	client->server->refused++;
+	outlet_refuse(&client->server->outlet, client, msgid, refusal, words);
+}
+
+static void
+put_pair(struct message_writer *writer, const char *key, int64_t value)
+{
+	put_key(writer, key);
+	put_integer(writer, value);
+}
+
+static void
+put_pair_text(struct message_writer *writer, const char *key, const char *text)
+{
+	put_key(writer, key);
+	put_text(writer, span_of(text));
+}
+
+static int64_t
+not_negative(int64_t value)
+{
+	return value > 0 ? value : 0;
+}
+
+void
+inspect_ping(struct client *client, uint64_t msgid)
+{
+	struct message_writer writer;
+	message_response(&writer, &client->peer.output, msgid);
+	put_map(&writer, 4);
+	put_pair_text(&writer, "version", GSQ_VERSION);
+	put_pair(&writer, "protocol", PROTOCOL_VERSION);
+	put_pair(&writer, "pid", getpid());
+	put_pair_text(&writer, "role", "queue");
+	finish(client, &writer);
+}
+
+/* ---- jobs ---- */
+
+static uint32_t
+count_particulars(const struct job *job, const char *reason)
+{
+	uint32_t count = *reason != '\0';
+	if (job->state == JOB_RUNNING)
+		count += 3;
+	if (job->state == JOB_DELAYED || job->state == JOB_DEAD)
+		count++;
+	return count;
+}
+
+static void
+put_particulars(struct message_writer *writer, const struct server *server,
+    const struct job *job, const char *reason)
+{
+	const struct core *core = &server->turn.core;
+	int64_t now_ms = clock_monotonic_ms();
+	if (job->state == JOB_RUNNING) {
+		const struct subscriber *subscriber =
+		    subscriber_at(&core->demand, job->place);
+		put_pair_text(writer, "worker", subscriber->name.text);
+		put_pair(writer, "worker_pid", subscriber->pid);
+		put_pair(
+		    writer, "running_ms", not_negative(now_ms - job->at_ms));
+	} else if (job->state == JOB_DELAYED) {
+		put_pair(
+		    writer, "due_in_ms", not_negative(job->at_ms - now_ms));
+	} else if (job->state == JOB_DEAD) {
+		put_pair_text(writer, "cause",
+		    job_cause_name((enum job_cause)job->cause));
+	}
+	if (*reason != '\0')
+		put_pair_text(writer, "reason", reason);
+}
+
+static void
+put_job(struct message_writer *writer, struct server *server, uint32_t handle,
+    size_t body_bytes_max)
+{
+	const struct core *core = &server->turn.core;
+	const struct job *job = job_at(&core->jobs, handle);
+	const char *reason = job_reason(&core->jobs, job);
+	struct span body = turn_body(&server->turn, job);
+	if (body.count > body_bytes_max)
+		body.count = body_bytes_max;
+	put_map(writer, 8 + count_particulars(job, reason));
+	put_key(writer, "id");
+	put_unsigned(writer, job->id);
+	put_pair_text(
+	    writer, "queue", lane_at(&core->lanes, job->lane)->name.text);
+	put_pair_text(
+	    writer, "state", job_state_name((enum job_state)job->state));
+	put_pair(writer, "priority", job->priority);
+	put_pair(writer, "attempt", job->attempt);
+	put_pair(writer, "enqueued_ms", job->enqueued_ms);
+	put_pair(writer, "body_bytes", job->body_bytes);
+	put_key(writer, "body");
+	put_bytes(writer, body);
+	put_particulars(writer, server, job, reason);
+}
+
+static void
+answer_job(struct client *client, uint64_t msgid, uint32_t handle)
+{
+	struct message_writer writer;
+	message_response(&writer, &client->peer.output, msgid);
+	put_job(&writer, client->server, handle, BODY_BYTES_MAX);
+	finish(client, &writer);
+}
+
+void
+inspect_get(
+    struct client *client, uint64_t msgid, const struct params_get *params)
+{
+	const struct core *core = &client->server->turn.core;
+	uint32_t handle = jobs_find(&core->jobs, (uint64_t)params->id);
+	char words[64];
+	if (handle != 0) {
+		answer_job(client, msgid, handle);
+		return;
+	}
+	snprintf(words, sizeof(words), "no job %" PRId64 "%s", params->id,
+	    (uint64_t)params->id < core->next_id ? ", any more" : "");
+	refuse(client, msgid, REFUSAL_NOT_FOUND, words);
+}
+
+void
+inspect_peek(
+    struct client *client, uint64_t msgid, const struct params_peek *params)
+{
+	const struct core *core = &client->server->turn.core;
+	const struct lane *lane = lanes_find(&core->lanes, params->queue);
+	char words[NAME_BYTES_MAX + 64];
+	if (lane != NULL && lane_first(lane) != 0) {
+		answer_job(client, msgid, lane_first(lane));
+		return;
+	}
+	snprintf(words, sizeof(words),
+	    lane == NULL ? "no queue '%.*s'" : "no job is ready in '%.*s'",
+	    (int)params->queue.count, params->queue.bytes);
+	refuse(client, msgid, REFUSAL_NOT_FOUND, words);
+}
+
+/* ---- list ---- */
+
+struct filter {
+	uint32_t lane;	      /* 0: all */
+	enum job_state state; /* JOB_NONE: all */
+};
+
+/* The handles of at most room jobs that pass, in the order of their ids;
+ * returns how many. *after goes on to where the next page begins, 0 at the
+ * end. */
+static uint32_t
+find_page(const struct core *core, const struct filter *filter, uint64_t *after,
+    uint32_t *handles, uint32_t room)
+{
+	uint32_t count = 0;
+	uint32_t looks = 0;
+	uint32_t handle = jobs_after(&core->jobs, *after);
+	while (handle != 0 && count < room && looks++ < LIST_LOOKS_MAX) {
+		const struct job *job = job_at(&core->jobs, handle);
+		*after = job->id;
+		if ((filter->lane == 0 || filter->lane == job->lane) &&
+		    (filter->state == JOB_NONE || filter->state == job->state))
+			handles[count++] = handle;
+		handle = jobs_next(&core->jobs, handle);
+	}
+	if (handle == 0)
+		*after = 0;
+	return count;
+}
+
+static void
+answer_page(struct client *client, uint64_t msgid, const uint32_t *handles,
+    uint32_t count, uint64_t next)
+{
+	struct message_writer writer;
+	message_response(&writer, &client->peer.output, msgid);
+	put_map(&writer, 2);
+	put_key(&writer, "jobs");
+	put_array(&writer, count);
+	for (uint32_t i = 0; i < count; i++)
+		put_job(&writer, client->server, handles[i], LIST_BODY_BYTES);
+	put_key(&writer, "next");
+	put_unsigned(&writer, next);
+	finish(client, &writer);
+}
+
+void
+inspect_list(
+    struct client *client, uint64_t msgid, const struct params_list *params)
+{
+	const struct core *core = &client->server->turn.core;
+	struct filter filter = { 0 };
+	uint32_t handles[1000] = { 0 }; /* as many as limit may say */
+	uint64_t after = (uint64_t)params->after;
+	if (params->state.count > 0) {
+		filter.state = job_state_of_name(params->state);
+		if (filter.state == JOB_NONE) {
+			refuse(client, msgid, REFUSAL_BAD_ARGUMENT,
+			    "\"state\" must be ready, delayed, running or "
+			    "dead");
+			return;
+		}
+	}
+	if (params->queue.count > 0) {
+		const struct lane *lane =
+		    lanes_find(&core->lanes, params->queue);
+		if (lane == NULL) {
+			answer_page(client, msgid, handles, 0, 0);
+			return;
+		}
+		filter.lane = lane->handle;
+	}
+	uint32_t count =
+	    find_page(core, &filter, &after, handles, (uint32_t)params->limit);
+	answer_page(client, msgid, handles, count, after);
+}
+
+/* ---- queues, workers, counters ---- */
+
+static uint32_t
+count_subscribers(const struct lane *lane)
+{
+	uint32_t count = 0;
+	const struct subscription *subscription;
+	LIST_FOREACH(subscription, &lane->subscriptions, in_lane)
+		count++;
+	return count;
+}
+
+static void
+put_queue(struct message_writer *writer, const struct lane *lane)
+{
+	put_map(writer, 10);
+	put_pair_text(writer, "name", lane->name.text);
+	put_pair(writer, "ready", lane->counts[JOB_READY]);
+	put_pair(writer, "delayed", lane->counts[JOB_DELAYED]);
+	put_pair(writer, "running", lane->counts[JOB_RUNNING]);
+	put_pair(writer, "dead", lane->counts[JOB_DEAD]);
+	put_key(writer, "demand");
+	put_unsigned(writer, demand_pending(lane));
+	put_pair(writer, "subscribers", count_subscribers(lane));
+	put_key(writer, "enqueued");
+	put_unsigned(writer, lane->enqueued);
+	put_key(writer, "done");
+	put_unsigned(writer, lane->done);
+	put_key(writer, "failed");
+	put_unsigned(writer, lane->failed);
+}
+
+void
+inspect_queues(struct client *client, uint64_t msgid)
+{
+	const struct core *core = &client->server->turn.core;
+	const struct lane *lane, *following;
+	struct message_writer writer;
+	message_response(&writer, &client->peer.output, msgid);
+	put_map(&writer, 1);
+	put_key(&writer, "queues");
+	put_array(&writer, HASH_CNT(by_name, core->lanes.by_name));
+	HASH_ITER(by_name, core->lanes.by_name, lane, following)
+		put_queue(&writer, lane);
+	finish(client, &writer);
+}
+
+/* The jobs of a subscriber that are of that lane; 0: of any. */
+static uint32_t
+count_running(
+    const struct core *core, const struct subscriber *subscriber, uint32_t lane)
+{
+	uint32_t count = 0;
+	for (uint32_t handle = subscriber->running.head; handle != 0;
+	     handle = job_at(&core->jobs, handle)->next)
+		count += lane == 0 || job_at(&core->jobs, handle)->lane == lane;
+	return count;
+}
+
+static void
+put_running(struct message_writer *writer, const struct core *core,
+    const struct subscriber *subscriber, uint32_t lane)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	put_array(writer, count_running(core, subscriber, lane));
+	for (uint32_t handle = subscriber->running.head; handle != 0;
+	     handle = job_at(&core->jobs, handle)->next) {
+		const struct job *job = job_at(&core->jobs, handle);
+		if (lane != 0 && job->lane != lane)
+			continue;
+		put_map(writer, 3);
+		put_key(writer, "id");
+		put_unsigned(writer, job->id);
+		put_pair(writer, "attempt", job->attempt);
+		put_pair(
+		    writer, "running_ms", not_negative(now_ms - job->at_ms));
+	}
+}
+
+/* One row: a subscription, or a subscriber that has none, because its
+ * connection broke and its jobs wait for it. */
+static void
+put_worker(struct message_writer *writer, const struct core *core,
+    const struct subscriber *subscriber,
+    const struct subscription *subscription)
+{
+	const struct lane *lane = NULL;
+	if (subscription != NULL)
+		lane = lane_at(&core->lanes, subscription->lane);
+	else if (subscriber->running.head != 0)
+		lane = lane_at(&core->lanes,
+		    job_at(&core->jobs, subscriber->running.head)->lane);
+	put_map(writer, 8);
+	put_pair_text(writer, "name", subscriber->name.text);
+	put_pair(writer, "pid", subscriber->pid);
+	put_pair_text(writer, "queue", lane != NULL ? lane->name.text : "");
+	put_pair(
+	    writer, "demand", subscription != NULL ? subscription->demand : 0);
+	put_key(writer, "done");
+	put_unsigned(writer, subscriber->done);
+	put_key(writer, "supervised");
+	put_boolean(writer, subscriber->incarnation > 0);
+	put_key(writer, "connected");
+	put_boolean(writer, subscriber->connected);
+	put_key(writer, "jobs");
+	put_running(
+	    writer, core, subscriber, subscription != NULL ? lane->handle : 0);
+}
+
+static void
+put_rows(struct message_writer *writer, const struct core *core,
+    const struct subscriber *subscriber)
+{
+	const struct subscription *subscription;
+	if (subscriber->subscription_count == 0)
+		put_worker(writer, core, subscriber, NULL);
+	LIST_FOREACH(subscription, &subscriber->subscriptions, in_subscriber)
+		put_worker(writer, core, subscriber, subscription);
+}
+
+void
+inspect_workers(struct client *client, uint64_t msgid)
+{
+	const struct core *core = &client->server->turn.core;
+	const struct subscriber *subscriber;
+	struct message_writer writer;
+	uint32_t rows = 0;
+	TAILQ_FOREACH(subscriber, &core->demand.all, in_all)
+		rows += subscriber->subscription_count > 0
+		    ? subscriber->subscription_count
+		    : 1;
+	message_response(&writer, &client->peer.output, msgid);
+	put_map(&writer, 1);
+	put_key(&writer, "workers");
+	put_array(&writer, rows);
+	TAILQ_FOREACH(subscriber, &core->demand.all, in_all)
+		put_rows(&writer, core, subscriber);
+	finish(client, &writer);
+}
+
+void
+inspect_stats(struct client *client, uint64_t msgid)
+{
+	const struct server *server = client->server;
+	const struct core *core = &server->turn.core;
+	const struct counters *counters = &core->counters;
+	const struct {
+		const char *key;
+		uint64_t value;
+	} rows[] = {
+		{ "pid", (uint64_t)getpid() },
+		{ "uptime_ms",
+		    (uint64_t)(clock_monotonic_ms() - server->started_ms) },
+		{ "connections", server->client_count },
+		{ "jobs", core->jobs.slab.used },
+		{ "enqueued", counters->enqueued },
+		{ "delivered", counters->delivered },
+		{ "done", counters->done },
+		{ "failed", counters->failed },
+		{ "retried", counters->retried },
+		{ "released", counters->released },
+		{ "died", counters->died },
+		{ "dead", counters->dead },
+		{ "stale", counters->stale },
+		{ "refused", server->refused },
+	};
+	struct message_writer writer;
+	message_response(&writer, &client->peer.output, msgid);
+	put_map(&writer, sizeof(rows) / sizeof(rows[0]));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		put_key(&writer, rows[i].key);
+		put_unsigned(&writer, rows[i].value);
+	}
+	finish(client, &writer);
+}

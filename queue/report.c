@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/report.h"
+
+#include "sys/log.h"
+
+#include <inttypes.h>
+
+/* Queues whose state is told at the end of a turn; more are told one turn
+ * late or never, which is no loss: this is for reading along. */
+#define TOUCHED_MAX 8
+
+static struct {
+	uint32_t lanes[TOUCHED_MAX];
+	unsigned count;
+} touched;
+
+/* The level of an event, and its word in the log. */
+static const struct {
+	enum log_level level;
+	const char *word;
+} events[EVENT_COUNT] = {
+	[EVENT_ENQUEUED] = { LOG_DEBUG, NULL }, /* one line per request */
+	[EVENT_DELIVERED] = { LOG_DEBUG, "deliver" },
+	[EVENT_DONE] = { LOG_DEBUG, "done" },
+	[EVENT_FAILED] = { LOG_WARNING, "failed" },
+	[EVENT_RETRIED] = { LOG_INFO, "retry-later" },
+	[EVENT_RELEASED] = { LOG_INFO, "released" },
+	[EVENT_RETURNED] = { LOG_WARNING, "returned" },
+	[EVENT_DEAD] = { LOG_ERROR, "dead" },
+	[EVENT_SUBSCRIBED] = { LOG_DEBUG, "subscribe" },
+	[EVENT_GONE] = { LOG_DEBUG, "gone" },
+};
+
+static void
+touch(uint32_t lane)
+{
+	if (lane == 0 || touched.count == TOUCHED_MAX || !log_wants(LOG_DEBUG))
+		return;
+	for (unsigned i = 0; i < touched.count; i++)
+		if (touched.lanes[i] == lane)
+			return;
+	touched.lanes[touched.count++] = lane;
+}
+
+static const char *
+worker_name(const struct core *core, uint32_t subscriber)
+{
+	if (subscriber == 0)
+		return "none";
+	return subscriber_at(&core->demand, subscriber)->name.text;
+}
+
+static const char *
+queue_name(const struct core *core, uint32_t lane)
+{
+	return lane == 0 ? "none" : lane_at(&core->lanes, lane)->name.text;
+}
+
+static void
+report_job(const struct core *core, const struct wish *wish)
+{
+	const char *reason = "";
+	if (wish->job != 0 && wish->event != EVENT_DELIVERED)
+		reason =
+		    job_reason(&core->jobs, job_at(&core->jobs, wish->job));
+	log_event(events[wish->event].level, events[wish->event].word,
+	    "job=%" PRIu64 " queue=%s attempt=%" PRIu32 " worker=%s%s%s",
+	    wish->id, queue_name(core, wish->lane), wish->attempt,
+	    worker_name(core, wish->subscriber),
+	    *reason != '\0' ? " reason=" : "",
+	    *reason != '\0' ? log_quote(span_of(reason), REASON_BYTES_MAX)
+			    : "");
+}
+
+static void
+report_worker(const struct core *core, const struct wish *wish)
+{
+	const struct subscriber *subscriber =
+	    subscriber_at(&core->demand, wish->subscriber);
+	log_event(events[wish->event].level, events[wish->event].word,
+	    "worker=%s worker_pid=%" PRId64 " queue=%s holds=%" PRIu32,
+	    subscriber->name.text, subscriber->pid,
+	    queue_name(core, wish->lane), subscriber->running_count);
+}
+
+void
+report_event(const struct core *core, const struct wish *wish)
+{
+	touch(wish->lane);
+	if (events[wish->event].word == NULL ||
+	    !log_wants(events[wish->event].level))
+		return;
+	if (wish->id != 0)
+		report_job(core, wish);
+	else
+		report_worker(core, wish);
+}
+
+void
+report_enqueue(struct span queue, uint64_t first_id, uint64_t count)
+{
+	if (!log_wants(LOG_DEBUG))
+		return;
+	const char *name = log_quote(queue, NAME_BYTES_MAX);
+	if (count == 1)
+		log_event(LOG_DEBUG, "enqueue", "job=%" PRIu64 " queue=%s",
+		    first_id, name);
+	else
+		log_event(LOG_DEBUG, "enqueue",
+		    "jobs=%" PRIu64 " first=%" PRIu64 " last=%" PRIu64
+		    " queue=%s",
+		    count, first_id, first_id + count - 1, name);
+}
+
+void
+report_demand(const struct core *core, uint32_t subscriber, struct span queue,
+    uint32_t n, uint64_t pending)
+{
+	if (!log_wants(LOG_DEBUG))
+		return;
+	const struct lane *lane = lanes_find(&core->lanes, queue);
+	if (lane != NULL)
+		touch(lane->handle);
+	log_event(LOG_DEBUG, "demand",
+	    "worker=%s queue=%s n=%" PRIu32 " pending=%" PRIu64,
+	    worker_name(core, subscriber), log_quote(queue, NAME_BYTES_MAX), n,
+	    pending);
+}
+
+void
+report_turn(const struct core *core)
+{
+	for (unsigned i = 0; i < touched.count; i++) {
+		const struct lane *lane =
+		    lane_at(&core->lanes, touched.lanes[i]);
+		log_event(LOG_DEBUG, "state",
+		    "queue=%s ready=%" PRIu32 " delayed=%" PRIu32
+		    " running=%" PRIu32 " dead=%" PRIu32 " demand=%" PRIu64,
+		    lane->name.text, lane->counts[JOB_READY],
+		    lane->counts[JOB_DELAYED], lane->counts[JOB_RUNNING],
+		    lane->counts[JOB_DEAD], demand_pending(lane));
+	}
+	touched.count = 0;
+}

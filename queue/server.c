@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/server.h"
+
+#include "base/check.h"
+#include "queue/inlet.h"
+#include "queue/report.h"
+#include "sys/clock.h"
+#include "sys/directory.h"
+#include "sys/log.h"
+#include "sys/socket.h"
+#include "sys/title.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Connections taken in one turn: a storm of them must not keep the others
+ * waiting. */
+#define ACCEPTS_PER_TURN 64
+
+/* Out of descriptors: look again after that time, instead of being called by
+ * the loop without end. */
+#define ACCEPT_PAUSE_MS 100
+
+/* A queue that keeps its jobs in memory begins its ids a billion further in
+ * each life: a worker that still holds a job of the life before must not find
+ * another one under its number. Small enough for 2^53 in 9 million lives. */
+#define IDS_PER_LIFE UINT64_C(1000000000)
+
+int64_t
+server_now_ms(struct server *server)
+{
+	if (server->now_ms == 0)
+		server->now_ms = clock_monotonic_ms();
+	return server->now_ms;
+}
+
+/* ---- workers ---- */
+
+struct client *
+server_worker(const struct server *server, uint32_t subscriber)
+{
+	return subscriber < server->worker_room ? server->workers[subscriber]
+						: NULL;
+}
+
+static bool
+make_worker_room(struct server *server, uint32_t subscriber)
+{
+	uint32_t room = server->worker_room ? server->worker_room : 64;
+	while (room <= subscriber)
+		room *= 2;
+	if (room == server->worker_room)
+		return true;
+	struct client **workers =
+	    realloc(server->workers, room * sizeof(struct client *));
+	if (workers == NULL)
+		return false;
+	memset(workers + server->worker_room, 0,
+	    (room - server->worker_room) * sizeof(struct client *));
+	server->workers = workers;
+	server->worker_room = room;
+	return true;
+}
+
+bool
+server_set_worker(
+    struct server *server, uint32_t subscriber, struct client *client)
+{
+	if (subscriber >= server->worker_room &&
+	    (client == NULL || !make_worker_room(server, subscriber)))
+		return client == NULL;
+	server->workers[subscriber] = client;
+	return true;
+}
+
+/* ---- effects of the turn ---- */
+
+static void
+put_job(struct message_writer *writer, const struct server *server,
+    const struct job *job, struct span body)
+{
+	const struct lane *lane = lane_at(&server->turn.core.lanes, job->lane);
+	put_key(writer, "id");
+	put_unsigned(writer, job->id);
+	put_key(writer, "queue");
+	put_text(writer, span_of(lane->name.text));
+	put_key(writer, "attempt");
+	put_unsigned(writer, job->attempt);
+	put_key(writer, "delivery");
+	put_unsigned(writer, job->delivery);
+	put_key(writer, "priority");
+	put_unsigned(writer, job->priority);
+	put_key(writer, "enqueued_ms");
+	put_integer(writer, job->enqueued_ms);
+	put_key(writer, "body");
+	put_bytes(writer, body);
+}
+
+static void
+on_deliver(void *context, uint32_t subscriber, uint32_t handle,
+    struct span body, bool kept)
+{
+	struct server *server = context;
+	struct client *client = server_worker(server, subscriber);
+	const struct job *job = job_at(&server->turn.core.jobs, handle);
+	struct message_writer writer;
+	if (client == NULL)
+		return; /* its end is on the way, and the job comes back */
+	message_request(
+	    &writer, &client->peer.output, job->msgid, SPAN_LITERAL("job"), 7);
+	put_job(&writer, server, job, body);
+	outlet_end(&server->outlet, client, &writer,
+	    kept ? VISIBLE_NOW : VISIBLE_COMMITTED);
+}
+
+static void
+on_kill(void *context, int64_t pid)
+{
+	struct server *server = context;
+	log_event(LOG_WARNING, "kill-asked",
+	    "worker_pid=%" PRId64 " reason=\"it holds jobs and is silent\"",
+	    pid);
+	channel_kill(
+	    &server->channel, pid, SPAN_LITERAL("it holds jobs and is silent"));
+}
+
+static void
+on_tell(void *context, const struct wish *wish)
+{
+	struct server *server = context;
+	report_event(&server->turn.core, wish);
+	watch_tell(&server->watch, wish,
+	    server->turn.gathering ? VISIBLE_COMMITTED : VISIBLE_NOW);
+}
+
+static void
+on_batch_leaves(void *context)
+{
+	struct server *server = context;
+	outlet_batch_leaves(&server->outlet);
+}
+
+static void
+on_batch_committed(void *context)
+{
+	struct server *server = context;
+	outlet_batch_committed(&server->outlet);
+}
+
+/* ---- the supervisor ---- */
+
+static void
+on_worker_up(void *context, const struct params_worker_up *params)
+{
+	struct server *server = context;
+	struct fact fact = { .kind = FACT_WORKER_UP,
+		.now_ms = server_now_ms(server) };
+	name_set(&fact.worker_up.name, params->name);
+	fact.worker_up.pid = params->pid;
+	fact.worker_up.incarnation = params->incarnation;
+	turn_step(&server->turn, &fact, (struct span){ 0 });
+}
+
+static void
+on_worker_down(void *context, const struct params_worker_down *params)
+{
+	struct server *server = context;
+	struct fact fact = { .kind = FACT_WORKER_DOWN,
+		.now_ms = server_now_ms(server) };
+	const char *signal = sigabbrev_np((int)params->signal);
+	char reason[64];
+	if (params->signal != 0)
+		snprintf(reason, sizeof(reason),
+		    "the worker was killed by signal %d (%s)",
+		    (int)params->signal, signal != NULL ? signal : "?");
+	else
+		snprintf(reason, sizeof(reason),
+		    "the worker ended with status %d", (int)params->exit);
+	fact.worker_down.pid = params->pid;
+	fact.worker_down.incarnation = params->incarnation;
+	fact.worker_down.planned = params->planned;
+	fact.worker_down.reason = span_of(reason);
+	turn_step(&server->turn, &fact, (struct span){ 0 });
+}
+
+static void
+on_supervisor_gone(void *context)
+{
+	struct server *server = context;
+	log_event(LOG_ERROR, "stop", "reason=\"the supervisor is dead\"");
+	server->stopping = true;
+	server->exit_code = EXIT_BUG;
+}
+
+static const struct channel_events channel_events = {
+	.on_worker_up = on_worker_up,
+	.on_worker_down = on_worker_down,
+	.on_closed = on_supervisor_gone,
+};
+
+/* ---- clients ---- */
+
+static void
+client_free(struct client *client)
+{
+	struct server *server = client->server;
+	outlet_forget(&server->outlet, client);
+	watch_forget(&server->watch, client);
+	TAILQ_REMOVE(&server->clients, client, in_all);
+	server->client_count--;
+	peer_close(&client->peer);
+	peer_release_memory(&client->peer);
+	free(client);
+}
+
+static void
+on_client_message(struct peer *peer, const struct message *message)
+{
+	inlet_message(peer->context, message);
+}
+
+static void
+on_client_gone(struct peer *peer, const char *reason)
+{
+	struct client *client = peer->context;
+	if (peer->sent_rubbish)
+		log_event(LOG_WARNING, "bad-message",
+		    "pid=%d uid=%d reason=\"%s\"", (int)client->credentials.pid,
+		    (int)client->credentials.uid, reason);
+	else
+		log_event(LOG_DEBUG, "disconnect", "pid=%d reason=\"%s\"",
+		    (int)client->credentials.pid, reason);
+	inlet_gone(client);
+	client_free(client);
+}
+
+static const struct peer_events client_events = {
+	.on_message = on_client_message,
+	.on_gone = on_client_gone,
+};
+
+/* Best effort: a fresh socket takes so few bytes at once or never. */
+static void
+turn_away(struct server *server, int fd, const char *words)
+{
+	struct buffer buffer = { 0 };
+	server->refused++;
+	if (message_refuse(&buffer, 0, REFUSAL_FULL, words) == 0)
+		(void)send(fd, buffer_front(&buffer), buffer_count(&buffer),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	buffer_release(&buffer);
+	close(fd);
+}
+
+static void
+welcome(struct server *server, int fd)
+{
+	if (server->client_count >= CONNECTIONS_MAX) {
+		turn_away(server, fd, "too many connections");
+		return;
+	}
+	struct client *client = calloc(1, sizeof(*client));
+	if (client == NULL ||
+	    socket_credentials(fd, &client->credentials) != 0 ||
+	    peer_init(&client->peer, server->base, 0, fd, &client_events,
+		client) != 0) {
+		free(client);
+		turn_away(server, fd, "no memory for another connection");
+		return;
+	}
+	client->server = server;
+	LIST_INIT(&client->waiters);
+	TAILQ_INSERT_TAIL(&server->clients, client, in_all);
+	server->client_count++;
+}
+
+static void
+pause_accepting(struct server *server, int error)
+{
+	log_event(
+	    LOG_WARNING, "accept-failed", "error=\"%s\"", strerror(error));
+	event_del(server->accept_event);
+	event_add(server->resume_event,
+	    &(struct timeval){ .tv_usec = ACCEPT_PAUSE_MS * 1000 });
+}
+
+static void
+on_resume(evutil_socket_t none, short what, void *context)
+{
+	(void)none, (void)what;
+	struct server *server = context;
+	event_add(server->accept_event, NULL);
+}
+
+static void
+on_acceptable(evutil_socket_t listener, short what, void *context)
+{
+	(void)what;
+	struct server *server = context;
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int fd = socket_accept(listener);
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ||
+		    fd == -ENOBUFS)
+			pause_accepting(server, -fd);
+		if (fd < 0)
+			return;
+		welcome(server, fd);
+	}
+}
+
+/* ---- time and signals: they only begin a turn ---- */
+
+static void
+on_time(evutil_socket_t none, short what, void *context)
+{
+	(void)none, (void)what;
+	struct server *server = context;
+	server->armed_ms = INT64_MAX;
+}
+
+static void
+on_store_ready(evutil_socket_t none, short what, void *context)
+{
+	(void)none, (void)what;
+	struct server *server = context;
+	server_now_ms(server);
+}
+
+static void
+on_stop_signal(evutil_socket_t number, short what, void *context)
+{
+	(void)what;
+	struct server *server = context;
+	log_event(LOG_INFO, "stop", "reason=SIG%s", sigabbrev_np((int)number));
+	server->stopping = true;
+}
+
+/* ---- the loop ---- */
+
+static void
+arm_timer(struct server *server)
+{
+	int64_t wake_ms = turn_wake_at(&server->turn);
+	if (wake_ms == server->armed_ms)
+		return;
+	server->armed_ms = wake_ms;
+	if (wake_ms == INT64_MAX) {
+		event_del(server->timer);
+		return;
+	}
+	int64_t now_ms = clock_monotonic_ms();
+	int64_t delay_ms = wake_ms > now_ms ? wake_ms - now_ms : 0;
+	struct timeval delay = { .tv_sec = delay_ms / 1000,
+		.tv_usec = delay_ms % 1000 * 1000 };
+	event_add(server->timer, &delay);
+}
+
+static void
+end_turn(struct server *server)
+{
+	int64_t now_ms = server_now_ms(server);
+	if (core_wake_at(&server->turn.core) <= now_ms) {
+		struct fact fact = { .kind = FACT_TIME, .now_ms = now_ms };
+		turn_step(&server->turn, &fact, (struct span){ 0 });
+	}
+	turn_end(&server->turn, now_ms);
+	outlet_flush(&server->outlet);
+	report_turn(&server->turn.core);
+	server->now_ms = 0;
+	arm_timer(server);
+}
+
+static void
+run_loop(struct server *server)
+{
+	arm_timer(server);
+	while (!server->stopping) {
+		if (event_base_loop(server->base, EVLOOP_ONCE) < 0) {
+			log_event(LOG_ERROR, "loop-failed", "error=\"%s\"",
+			    strerror(errno));
+			server->exit_code = EXIT_BUG;
+			return;
+		}
+		end_turn(server);
+	}
+}
+
+/* ---- life cycle ---- */
+
+static int
+failed(const char *what, int error, int status)
+{
+	log_event(LOG_ERROR, "boot-failed", "what=\"%s\" error=\"%s\" exit=%d",
+	    what, strerror(error), status);
+	return status;
+}
+
+static struct lane_policy
+policy_of(const void *context, struct span queue)
+{
+	const struct options *options = context;
+	struct name name;
+	CHECK(name_set(&name, queue));
+	struct queue_options found =
+	    configuration_queue(&options->configuration, name.text);
+	return (struct lane_policy){
+		.max_attempts = (uint32_t)found.max_attempts,
+		.retry = found.retry,
+	};
+}
+
+static int
+open_store(struct server *server)
+{
+	static const struct turn_effects effects = {
+		.deliver = on_deliver,
+		.kill = on_kill,
+		.tell = on_tell,
+		.batch_leaves = on_batch_leaves,
+		.batch_committed = on_batch_committed,
+	};
+	const struct options *options = server->options;
+	struct turn_effects mine = effects;
+	char reason[256] = "";
+	mine.context = server;
+	server->store = store_mem_open(
+	    ((uint64_t)options->incarnation - 1) * IDS_PER_LIFE + 1);
+	if (server->store == NULL)
+		return failed("store", ENOMEM, EXIT_BOOT_FAILED);
+	uint64_t seed = (uint64_t)clock_wall_ms() ^ (uint64_t)getpid();
+	int error = turn_init(&server->turn, server->store, &mine, seed,
+	    policy_of, options, reason, sizeof(reason));
+	if (error == 0)
+		return 0;
+	log_event(LOG_ERROR, "boot-failed", "what=store reason=\"%s\" exit=%d",
+	    reason, EXIT_BOOT_FAILED);
+	return EXIT_BOOT_FAILED;
+}
+
+static int
+open_listener(struct server *server)
+{
+	char *path = server->own_socket;
+	const struct options *options = server->options;
+	server->listener = options->listener_fd;
+	if (server->listener >= 0) {
+		int flags = fcntl(server->listener, F_GETFL);
+		if (flags < 0 ||
+		    fcntl(server->listener, F_SETFL, flags | O_NONBLOCK) != 0)
+			return failed("listener", errno, EXIT_BOOT_FAILED);
+		return 0;
+	}
+	int error = directory_path(
+	    path, PATH_MAX, options->directory, QUEUE_SOCKET_NAME);
+	if (error != 0) {
+		*path = '\0';
+		return failed("socket", error, EXIT_CONFIGURATION);
+	}
+	server->listener = socket_listen(path);
+	if (server->listener >= 0)
+		return 0;
+	int status = failed(path, -server->listener, EXIT_BOOT_FAILED);
+	*path = '\0';
+	return status;
+}
+
+static int
+make_events(struct server *server)
+{
+	int wake_fd = server->store->operations->wake_fd(server->store);
+	server->accept_event = event_new(server->base, server->listener,
+	    EV_READ | EV_PERSIST, on_acceptable, server);
+	server->resume_event = evtimer_new(server->base, on_resume, server);
+	server->timer = evtimer_new(server->base, on_time, server);
+	server->stop_event =
+	    evsignal_new(server->base, SIGTERM, on_stop_signal, server);
+	if (wake_fd >= 0)
+		server->store_event = event_new(server->base, wake_fd,
+		    EV_READ | EV_PERSIST, on_store_ready, server);
+	if (server->accept_event == NULL || server->resume_event == NULL ||
+	    server->timer == NULL || server->stop_event == NULL ||
+	    event_add(server->accept_event, NULL) != 0 ||
+	    event_add(server->stop_event, NULL) != 0 ||
+	    (wake_fd >= 0 &&
+		(server->store_event == NULL ||
+		    event_add(server->store_event, NULL) != 0)))
+		return failed("events", ENOMEM, EXIT_BOOT_FAILED);
+	return 0;
+}
+
+static int
+open_channel(struct server *server)
+{
+	int fd = server->options->channel_fd;
+	if (fd < 0)
+		return 0;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+		return failed("channel", errno, EXIT_BOOT_FAILED);
+	int error = channel_init(
+	    &server->channel, server->base, fd, &channel_events, server);
+	return error == 0 ? 0 : failed("channel", error, EXIT_BOOT_FAILED);
+}
+
+static int
+prepare(struct server *server)
+{
+	sigset_t none; /* a parent may have left signals blocked */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN); /* Ctrl-C is the supervisor's business */
+	title_set("gsq: queue (%s)", server->options->directory);
+	server->base = event_base_new();
+	if (server->base == NULL)
+		return failed("event loop", ENOMEM, EXIT_BOOT_FAILED);
+	int (*const steps[])(struct server *) = { open_store, open_listener,
+		make_events, open_channel };
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int status = steps[i](server);
+		if (status != 0)
+			return status;
+	}
+	watch_init(&server->watch, &server->turn.core, &server->outlet,
+	    server->turn.core.next_id);
+	return 0;
+}
+
+static void
+free_event(struct event *event)
+{
+	if (event != NULL)
+		event_free(event);
+}
+
+static void
+release(struct server *server)
+{
+	while (!TAILQ_EMPTY(&server->clients))
+		client_free(TAILQ_FIRST(&server->clients));
+	channel_release(&server->channel);
+	free_event(server->accept_event);
+	free_event(server->resume_event);
+	free_event(server->timer);
+	free_event(server->store_event);
+	free_event(server->stop_event);
+	if (server->base != NULL)
+		event_base_free(server->base);
+	if (server->store != NULL) {
+		turn_release(&server->turn);
+		server->store->operations->close(server->store);
+	}
+	if (*server->own_socket != '\0')
+		unlink(server->own_socket);
+	free(server->workers);
+}
+
+int
+serve(const struct options *options)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	if (server == NULL)
+		return failed("memory", ENOMEM, EXIT_BOOT_FAILED);
+	server->options = options;
+	server->started_ms = clock_monotonic_ms();
+	server->armed_ms = INT64_MAX;
+	TAILQ_INIT(&server->clients);
+	outlet_init(&server->outlet);
+	int status = prepare(server);
+	if (status == 0) {
+		channel_ready(&server->channel);
+		log_event(LOG_DEBUG, "ready",
+		    "directory=%s incarnation=%" PRId64, options->directory,
+		    options->incarnation);
+		run_loop(server);
+		status = server->exit_code;
+	}
+	release(server);
+	free(server);
+	return status;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process: sockets, clients, time and the loop. One round of the loop is
+ * one turn.
+ */
+#ifndef GSQ_QUEUE_SERVER_H
+#define GSQ_QUEUE_SERVER_H
+
+#include "queue/channel.h"
+#include "queue/client.h"
+#include "queue/options.h"
+#include "queue/outlet.h"
+#include "queue/turn.h"
+#include "queue/watch.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct server {
+	const struct options *options;
+	struct event_base *base;
+	struct turn turn;
+	struct store *store;
+	struct outlet outlet;
+	struct watch watch;
+	struct channel channel;
+
+	struct client_list clients;
+	uint32_t client_count;
+	struct client **workers; /* by subscriber handle; NULL: not connected */
+	uint32_t worker_room;
+
+	int listener;
+	char own_socket[PATH_MAX]; /* that this process made; empty: none */
+	struct event *accept_event;
+	struct event *resume_event;
+	struct event *timer;
+	struct event *store_event;
+	struct event *stop_event;
+	int64_t armed_ms; /* when the timer goes off */
+
+	int64_t started_ms;
+	int64_t now_ms;	  /* of this turn; 0: it has not begun */
+	uint64_t refused; /* requests answered with an error */
+	bool stopping;
+	int exit_code;
+};
+
+/* The moment of this turn, the same for all that happens in it. */
+int64_t server_now_ms(struct server *server);
+
+/* The client that a subscriber is, or NULL when it is not connected. */
+struct client *server_worker(const struct server *server, uint32_t subscriber);
+
+/* From now on that client is that subscriber. False without memory. */
+bool server_set_worker(
+    struct server *server, uint32_t subscriber, struct client *client);
+
+/*
+ * Runs until the supervisor ends it or dies. Returns the status to exit with.
+ */
+int serve(const struct options *options);
+
+#endif

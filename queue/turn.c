@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/turn.h"
+
+#include "base/check.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_STORE_FAILED 74 /* EX_IOERR */
+
+/* What was answered so far is committed, what gathers is nobody's yet: the end
+ * of the process is the way back to a state that is known. */
+static _Noreturn void
+fail(const char *what, int error)
+{
+	log_event(LOG_ERROR, "store-failed",
+	    "what=%s error=\"%s\" hint=\"the queue ends and recovers from what "
+	    "is kept\"",
+	    what, strerror(error));
+	_exit(EXIT_STORE_FAILED);
+}
+
+static void
+must(const char *what, int error)
+{
+	if (error != 0)
+		fail(what, error);
+}
+
+/* ---- what the store asks ---- */
+
+/* Wall and monotonic clock as they stand to each other now. */
+static int64_t
+wall_of(int64_t monotonic_ms)
+{
+	return monotonic_ms - clock_monotonic_ms() + clock_wall_ms();
+}
+
+static void
+make_record(const struct turn *turn, uint32_t handle, struct record *record)
+{
+	const struct job *job = job_at(&turn->core.jobs, handle);
+	const struct lane *lane = lane_at(&turn->core.lanes, job->lane);
+	*record = (struct record){
+		.job = job,
+		.queue = span_of(lane->name.text),
+		.reason = span_of(job_reason(&turn->core.jobs, job)),
+	};
+	if (job->state == JOB_DELAYED)
+		record->due_wall_ms = wall_of(job->at_ms);
+}
+
+static void
+on_restore(void *context, const struct record *record)
+{
+	struct turn *turn = context;
+	struct fact fact = { .kind = FACT_RESTORE,
+		.now_ms = clock_monotonic_ms() };
+	fact.restore.queue = record->queue;
+	fact.restore.job = *record->job;
+	fact.restore.reason = record->reason;
+	if (record->job->state == JOB_DELAYED)
+		fact.restore.job.at_ms =
+		    record->due_wall_ms - clock_wall_ms() + fact.now_ms;
+	core_step(&turn->core, &fact);
+}
+
+static bool
+on_find(void *context, uint64_t id, struct record *ret_record)
+{
+	struct turn *turn = context;
+	uint32_t handle = jobs_find(&turn->core.jobs, id);
+	if (handle == 0)
+		return false;
+	make_record(turn, handle, ret_record);
+	return true;
+}
+
+static void
+on_moved(void *context, uint64_t id, uint64_t body)
+{
+	struct turn *turn = context;
+	uint32_t handle = jobs_find(&turn->core.jobs, id);
+	CHECK(handle != 0);
+	core_set_body(&turn->core, handle, body);
+}
+
+static void
+on_committed(void *context, int error)
+{
+	struct turn *turn = context;
+	must("commit", error);
+	CHECK(turn->committing);
+	turn->committing = false;
+	turn->kept_next_id = turn->committing_next_id;
+	turn->effects.batch_committed(turn->effects.context);
+}
+
+/* ---- life ---- */
+
+int
+turn_init(struct turn *turn, struct store *store,
+    const struct turn_effects *effects, uint64_t seed,
+    struct lane_policy (*policy_of)(const void *context, struct span queue),
+    const void *policy_context, char *reason, size_t reason_bytes)
+{
+	uint64_t next_id = 1;
+	*turn = (struct turn){ .store = store, .effects = *effects };
+	core_init(&turn->core, 1, seed, policy_of, policy_context);
+	store->owner = (struct store_owner){
+		.context = turn,
+		.restore = on_restore,
+		.committed = on_committed,
+		.find = on_find,
+		.moved = on_moved,
+	};
+	int error =
+	    store->operations->load(store, &next_id, reason, reason_bytes);
+	if (error != 0)
+		return error;
+	CHECK(next_id >= turn->core.next_id);
+	turn->core.next_id = next_id;
+	turn->kept_next_id = next_id;
+	return 0;
+}
+
+void
+turn_release(struct turn *turn)
+{
+	core_release(&turn->core);
+}
+
+/* ---- wishes ---- */
+
+static void
+begin(struct turn *turn)
+{
+	if (turn->gathering)
+		return;
+	turn->gathering = true;
+	must("begin", turn->store->operations->begin(turn->store));
+}
+
+static void
+save(struct turn *turn, const struct wish *wish, struct span body)
+{
+	const struct store_operations *operations = turn->store->operations;
+	struct record record;
+	begin(turn);
+	make_record(turn, wish->job, &record);
+	if (wish->with_body) {
+		uint64_t handle = 0;
+		must("put",
+		    operations->put(turn->store, &record, body, &handle));
+		core_set_body(&turn->core, wish->job, handle);
+	} else {
+		must("update", operations->update(turn->store, &record));
+	}
+}
+
+static void
+forget(struct turn *turn, const struct wish *wish)
+{
+	begin(turn);
+	must("delete",
+	    turn->store->operations->delete (
+		turn->store, wish->id, wish->body, wish->body_bytes));
+}
+
+struct span
+turn_body(struct turn *turn, const struct job *job)
+{
+	struct span body = { 0 };
+	if (job->body_bytes > 0)
+		must("body",
+		    turn->store->operations->body(
+			turn->store, job->body, job->body_bytes, &body));
+	return body;
+}
+
+static void
+deliver(struct turn *turn, const struct wish *wish)
+{
+	const struct job *job = job_at(&turn->core.jobs, wish->job);
+	turn->effects.deliver(turn->effects.context, wish->subscriber,
+	    wish->job, turn_body(turn, job), wish->id < turn->kept_next_id);
+}
+
+static void
+carry_out(struct turn *turn, const struct wish *wish, struct span body)
+{
+	switch (wish->kind) {
+	case WISH_SAVE:
+		save(turn, wish, body);
+		break;
+	case WISH_FORGET:
+		forget(turn, wish);
+		break;
+	case WISH_DELIVER:
+		deliver(turn, wish);
+		break;
+	case WISH_KILL:
+		turn->effects.kill(turn->effects.context, wish->pid);
+		break;
+	case WISH_TELL:
+		turn->effects.tell(turn->effects.context, wish);
+		break;
+	}
+}
+
+enum refusal
+turn_step(struct turn *turn, const struct fact *fact, struct span body)
+{
+	struct core *core = &turn->core;
+	core_step(core, fact);
+	for (size_t i = 0; i < core->wish_count; i++)
+		carry_out(turn, &core->wishes[i], body);
+	return core->refusal;
+}
+
+bool
+turn_has_room(struct turn *turn, uint32_t jobs, uint64_t body_bytes)
+{
+	return turn->store->operations->has_room(turn->store, jobs, body_bytes);
+}
+
+void
+turn_wait(struct turn *turn)
+{
+	begin(turn);
+}
+
+/* ---- the end of a turn ---- */
+
+static void
+commit(struct turn *turn)
+{
+	turn->gathering = false;
+	turn->committing = true;
+	turn->committing_next_id = turn->core.next_id;
+	turn->effects.batch_leaves(turn->effects.context);
+	must("commit", turn->store->operations->commit(turn->store, false));
+}
+
+void
+turn_end(struct turn *turn, int64_t now_ms)
+{
+	must(
+	    "progress", turn->store->operations->progress(turn->store, now_ms));
+	if (turn->gathering && !turn->committing)
+		commit(turn);
+}
+
+int64_t
+turn_wake_at(const struct turn *turn)
+{
+	int64_t core_ms = core_wake_at(&turn->core);
+	int64_t store_ms = turn->store->operations->wake_at(turn->store);
+	return core_ms < store_ms ? core_ms : store_ms;
+}

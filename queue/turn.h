@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A turn: the messages that had come, one step of the core for each, and one
+ * batch of the store for all. This file alone calls core_step and the store,
+ * and keeps the order of things: a change is in the store's batch when its
+ * effects are told, and the batch is committed before what waits for it is
+ * shown.
+ *
+ *     server: for each message       turn_step      -> core -> store, effects
+ *             at the end of the turn turn_end       -> store: commit
+ *     store:  the batch is safe      batch_committed
+ *
+ * While one batch is on its way to the disk the next one gathers; turn_end
+ * sends it when the way is free again.
+ */
+#ifndef GSQ_QUEUE_TURN_H
+#define GSQ_QUEUE_TURN_H
+
+#include "core/core.h"
+#include "queue/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the turn makes happen. Each is called from inside of a turn_*
+ * function; none may call back into the turn. */
+struct turn_effects {
+	void *context;
+
+	/* Send the job to its subscriber. kept: the job itself is committed, so
+	 * the message need not wait for the batch. body is good during the
+	 * call. */
+	void (*deliver)(void *context, uint32_t subscriber, uint32_t job,
+	    struct span body, bool kept);
+
+	/* Have the supervisor kill that worker. */
+	void (*kill)(void *context, int64_t pid);
+
+	/* Something happened; wish is WISH_TELL. */
+	void (*tell)(void *context, const struct wish *wish);
+
+	/* The batch that gathered is on its way, another one begins; the one
+	 * on its way is committed. */
+	void (*batch_leaves)(void *context);
+	void (*batch_committed)(void *context);
+};
+
+struct turn {
+	struct core core;
+	struct store *store;
+	struct turn_effects effects;
+	bool gathering;	 /* the batch that gathers has a change, or an answer
+			  * that waits for it */
+	bool committing; /* a batch is on its way; ids below are in it */
+	uint64_t committing_next_id;
+	uint64_t kept_next_id; /* jobs with ids below are committed */
+};
+
+/*
+ * Loads what the store keeps. seed: of the core's jitter. The store must be as
+ * opened, and is the turn's until turn_release, which does not close it. 0, or
+ * an errno with the words in reason[reason_bytes].
+ */
+int turn_init(struct turn *turn, struct store *store,
+    const struct turn_effects *effects, uint64_t seed,
+    struct lane_policy (*policy_of)(const void *context, struct span queue),
+    const void *policy_context, char *reason, size_t reason_bytes);
+void turn_release(struct turn *turn);
+
+/*
+ * One fact to the core, with all that follows from it. body is that of an
+ * ENQUEUE, else ignored. Returns core.refusal; core.words and core.answer are
+ * good until the next step.
+ */
+enum refusal turn_step(
+    struct turn *turn, const struct fact *fact, struct span body);
+
+/* Would the store take that many more jobs, with bodies of that size in all? */
+bool turn_has_room(struct turn *turn, uint32_t jobs, uint64_t body_bytes);
+
+/* Something was answered that tells of this turn's changes: even without a
+ * change of its own the batch is to be committed. */
+void turn_wait(struct turn *turn);
+
+/* The body of a job, good until the next step. */
+struct span turn_body(struct turn *turn, const struct job *job);
+
+/* Ends a turn: commits what gathered, if no batch is on its way. */
+void turn_end(struct turn *turn, int64_t now_ms);
+
+/* When the core or the store wants a turn; INT64_MAX: never. */
+int64_t turn_wake_at(const struct turn *turn);
+
+#endif

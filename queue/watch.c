@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/watch.h"
+
+#include "base/check.h"
+#include "sys/clock.h"
+
+#include <stdlib.h>
+
+/* What a watcher has not read yet, in bytes, before it begins to miss events.
+ */
+#define WATCH_BYTES_HIGH (256u * 1024)
+
+static const char too_many[] = "too many requests wait already";
+
+/* A request that waits: for a job, or for a queue. */
+struct waiter {
+	struct client *client;
+	uint64_t msgid;
+	struct awaited *job; /* NULL: it waits for the queue */
+	struct name queue;
+	LIST_ENTRY(waiter) in_awaited; /* or in watch->queues */
+	LIST_ENTRY(waiter) in_client;
+};
+
+/* A job that somebody waits for. */
+struct awaited {
+	uint64_t id;
+	struct waiter_list waiters;
+	UT_hash_handle hh;
+};
+
+void
+watch_init(struct watch *watch, const struct core *core, struct outlet *outlet,
+    uint64_t first_id)
+{
+	*watch = (struct watch){
+		.core = core, .outlet = outlet, .first_id = first_id
+	};
+	TAILQ_INIT(&watch->watchers);
+	LIST_INIT(&watch->queues);
+}
+
+void
+watch_release(struct watch *watch)
+{
+	CHECK(watch->jobs == NULL && LIST_EMPTY(&watch->queues));
+	CHECK(TAILQ_EMPTY(&watch->watchers));
+}
+
+/* ---- waiters ---- */
+
+static struct waiter *
+waiter_new(struct client *client, uint64_t msgid)
+{
+	struct waiter *waiter = NULL;
+	if (client->waiter_count < WAITERS_PER_CLIENT_MAX)
+		waiter = calloc(1, sizeof(*waiter));
+	if (waiter == NULL)
+		return NULL;
+	waiter->client = client;
+	waiter->msgid = msgid;
+	client->waiter_count++;
+	LIST_INSERT_HEAD(&client->waiters, waiter, in_client);
+	return waiter;
+}
+
+static void
+forget_unawaited(struct watch *watch, struct awaited *job)
+{
+	if (job == NULL || !LIST_EMPTY(&job->waiters))
+		return;
+	HASH_DEL(watch->jobs, job);
+	free(job);
+}
+
+static void
+waiter_free(struct watch *watch, struct waiter *waiter)
+{
+	struct awaited *job = waiter->job;
+	LIST_REMOVE(waiter, in_awaited);
+	LIST_REMOVE(waiter, in_client);
+	waiter->client->waiter_count--;
+	free(waiter);
+	forget_unawaited(watch, job);
+}
+
+static struct awaited *
+find_awaited(struct watch *watch, uint64_t id)
+{
+	struct awaited *job;
+	HASH_FIND(hh, watch->jobs, &id, sizeof(id), job);
+	return job;
+}
+
+static struct awaited *
+find_or_add_awaited(struct watch *watch, uint64_t id)
+{
+	struct awaited *job = find_awaited(watch, id);
+	if (job != NULL || (job = calloc(1, sizeof(*job))) == NULL)
+		return job;
+	job->id = id;
+	LIST_INIT(&job->waiters);
+	HASH_ADD(hh, watch->jobs, id, sizeof(job->id), job);
+	if (job->hh.tbl != NULL)
+		return job;
+	free(job);
+	return NULL;
+}
+
+/* ---- answers ---- */
+
+static void
+answer(struct watch *watch, struct client *client, uint64_t msgid,
+    const char *state, enum visible visible)
+{
+	struct message_writer writer;
+	message_response(&writer, &client->peer.output, msgid);
+	put_map(&writer, 1);
+	put_key(&writer, "state");
+	put_text(&writer, span_of(state));
+	outlet_end(watch->outlet, client, &writer, visible);
+}
+
+enum refusal
+watch_job(struct watch *watch, struct client *client, uint64_t msgid,
+    uint64_t id, const char **ret_words)
+{
+	const struct core *core = watch->core;
+	uint32_t handle = jobs_find(&core->jobs, id);
+	if (handle == 0 && id >= core->next_id) {
+		*ret_words = "no such job";
+		return REFUSAL_NOT_FOUND;
+	}
+	if (handle == 0) {
+		/* A job ends in no other way than done or dead, and a dead one
+		 * stays. */
+		answer(watch, client, msgid,
+		    id >= watch->first_id ? "done" : "gone", VISIBLE_NOW);
+		return REFUSAL_NONE;
+	}
+	if (job_at(&core->jobs, handle)->state == JOB_DEAD) {
+		answer(watch, client, msgid, "dead", VISIBLE_NOW);
+		return REFUSAL_NONE;
+	}
+	struct awaited *job = find_or_add_awaited(watch, id);
+	struct waiter *waiter = job ? waiter_new(client, msgid) : NULL;
+	if (waiter == NULL) {
+		forget_unawaited(watch, job);
+		*ret_words = too_many;
+		return REFUSAL_FULL;
+	}
+	waiter->job = job;
+	LIST_INSERT_HEAD(&job->waiters, waiter, in_awaited);
+	return REFUSAL_NONE;
+}
+
+enum refusal
+watch_queue(struct watch *watch, struct client *client, uint64_t msgid,
+    struct span queue, const char **ret_words)
+{
+	const struct lane *lane = lanes_find(&watch->core->lanes, queue);
+	if (lane == NULL || lane_unfinished(lane) == 0) {
+		answer(watch, client, msgid, "empty", VISIBLE_NOW);
+		return REFUSAL_NONE;
+	}
+	struct waiter *waiter = waiter_new(client, msgid);
+	if (waiter == NULL) {
+		*ret_words = too_many;
+		return REFUSAL_FULL;
+	}
+	CHECK(name_set(&waiter->queue, queue));
+	LIST_INSERT_HEAD(&watch->queues, waiter, in_awaited);
+	return REFUSAL_NONE;
+}
+
+static void
+answer_waiter(struct watch *watch, struct waiter *waiter, const char *state,
+    enum visible visible)
+{
+	answer(watch, waiter->client, waiter->msgid, state, visible);
+	waiter_free(watch, waiter);
+}
+
+static void
+answer_job_waiters(
+    struct watch *watch, uint64_t id, const char *state, enum visible visible)
+{
+	struct awaited *job = find_awaited(watch, id);
+	if (job == NULL)
+		return;
+	/* The last one takes the list with it. */
+	struct waiter *waiter = LIST_FIRST(&job->waiters);
+	while (waiter != NULL) {
+		struct waiter *following = LIST_NEXT(waiter, in_awaited);
+		answer_waiter(watch, waiter, state, visible);
+		waiter = following;
+	}
+}
+
+static void
+answer_queue_waiters(
+    struct watch *watch, const struct lane *lane, enum visible visible)
+{
+	struct waiter *waiter = LIST_FIRST(&watch->queues);
+	while (waiter != NULL) {
+		struct waiter *following = LIST_NEXT(waiter, in_awaited);
+		if (strcmp(waiter->queue.text, lane->name.text) == 0)
+			answer_waiter(watch, waiter, "empty", visible);
+		waiter = following;
+	}
+}
+
+/* ---- events ---- */
+
+void
+watch_events(struct watch *watch, struct client *client, struct span queue)
+{
+	if (!client->watching.active)
+		TAILQ_INSERT_TAIL(&watch->watchers, client, in_watchers);
+	client->watching = (struct watching){ .active = true };
+	if (queue.count > 0)
+		CHECK(name_set(&client->watching.queue, queue));
+}
+
+static void
+begin_event(struct message_writer *writer, struct client *client,
+    uint64_t sequence, const char *type, uint32_t keys)
+{
+	message_notification(
+	    writer, &client->peer.output, SPAN_LITERAL("event"), 3 + keys);
+	put_key(writer, "seq");
+	put_unsigned(writer, sequence);
+	put_key(writer, "time_ms");
+	put_integer(writer, clock_wall_ms());
+	put_key(writer, "type");
+	put_text(writer, span_of(type));
+}
+
+/* True when the watcher can be sent more. */
+static bool
+fill_gap(struct watch *watch, struct client *client, enum visible visible)
+{
+	struct message_writer writer;
+	uint64_t lost = client->watching.lost;
+	if (buffer_count(&client->peer.output) > WATCH_BYTES_HIGH) {
+		client->watching.lost++;
+		return false;
+	}
+	if (lost == 0)
+		return true;
+	client->watching.lost = 0;
+	begin_event(&writer, client, watch->sequence, "gap", 1);
+	put_key(&writer, "lost");
+	put_unsigned(&writer, lost);
+	outlet_end(watch->outlet, client, &writer, visible);
+	/* One number for two events would look like a repetition. */
+	watch->sequence++;
+	return true;
+}
+
+/* What an event says, besides its number, time and type. */
+struct particulars {
+	const char *queue; /* NULL: none, as for the rest */
+	uint64_t id;
+	uint32_t attempt;
+	const char *worker;
+	const char *reason;
+};
+
+static bool
+failed_somehow(enum core_event event)
+{
+	return event == EVENT_FAILED || event == EVENT_RETRIED ||
+	    event == EVENT_RELEASED || event == EVENT_RETURNED ||
+	    event == EVENT_DEAD;
+}
+
+static struct particulars
+look_at(const struct core *core, const struct wish *wish)
+{
+	struct particulars particulars = { .id = wish->id,
+		.attempt = wish->attempt };
+	if (wish->lane != 0)
+		particulars.queue =
+		    lane_at(&core->lanes, wish->lane)->name.text;
+	if (wish->subscriber != 0)
+		particulars.worker =
+		    subscriber_at(&core->demand, wish->subscriber)->name.text;
+	if (wish->job != 0 && failed_somehow(wish->event))
+		particulars.reason =
+		    job_reason(&core->jobs, job_at(&core->jobs, wish->job));
+	return particulars;
+}
+
+static void
+put_pair(struct message_writer *writer, const char *key, const char *text)
+{
+	put_key(writer, key);
+	put_text(writer, span_of(text));
+}
+
+static void
+send_event(struct watch *watch, struct client *client, const struct wish *wish,
+    const struct particulars *particulars, enum visible visible)
+{
+	struct message_writer writer;
+	bool has_job = particulars->id != 0;
+	bool has_reason =
+	    particulars->reason != NULL && *particulars->reason != '\0';
+	bool has_queue = particulars->queue != NULL;
+	bool has_worker = particulars->worker != NULL;
+	begin_event(&writer, client, watch->sequence,
+	    core_event_name(wish->event),
+	    2u * has_job + has_queue + has_worker + has_reason);
+	if (has_job) {
+		put_key(&writer, "job");
+		put_unsigned(&writer, particulars->id);
+	}
+	if (has_queue)
+		put_pair(&writer, "queue", particulars->queue);
+	if (has_job) {
+		put_key(&writer, "attempt");
+		put_unsigned(&writer, particulars->attempt);
+	}
+	if (has_worker)
+		put_pair(&writer, "worker", particulars->worker);
+	if (has_reason)
+		put_pair(&writer, "reason", particulars->reason);
+	outlet_end(watch->outlet, client, &writer, visible);
+}
+
+static void
+tell_watchers(
+    struct watch *watch, const struct wish *wish, enum visible visible)
+{
+	struct client *client;
+	struct particulars particulars = look_at(watch->core, wish);
+	TAILQ_FOREACH(client, &watch->watchers, in_watchers) {
+		const char *only = client->watching.queue.text;
+		if (*only != '\0' &&
+		    (particulars.queue == NULL ||
+			strcmp(only, particulars.queue) != 0))
+			continue;
+		if (fill_gap(watch, client, visible))
+			send_event(watch, client, wish, &particulars, visible);
+	}
+}
+
+void
+watch_tell(struct watch *watch, const struct wish *wish, enum visible visible)
+{
+	const struct core *core = watch->core;
+	watch->sequence++;
+	if (!TAILQ_EMPTY(&watch->watchers))
+		tell_watchers(watch, wish, visible);
+	if (wish->event != EVENT_DONE && wish->event != EVENT_DEAD)
+		return;
+	if (watch->jobs != NULL)
+		answer_job_waiters(
+		    watch, wish->id, core_event_name(wish->event), visible);
+	const struct lane *lane = lane_at(&core->lanes, wish->lane);
+	if (!LIST_EMPTY(&watch->queues) && lane_unfinished(lane) == 0)
+		answer_queue_waiters(watch, lane, visible);
+}
+
+/* ---- the end of a client ---- */
+
+void
+watch_forget(struct watch *watch, struct client *client)
+{
+	while (!LIST_EMPTY(&client->waiters))
+		waiter_free(watch, LIST_FIRST(&client->waiters));
+	if (client->watching.active)
+		TAILQ_REMOVE(&watch->watchers, client, in_watchers);
+	client->watching.active = false;
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/turn.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A store and effects that write down what is asked of them, in order: "begin
+ * put 1 tell enqueued commit". The store completes a commit when it is told
+ * to.
+ */
+
+static char story[4096];
+static struct store fake;
+static struct turn turn;
+static bool completes_at_once;
+static bool has_room;
+static int failing_update;
+static char bodies[64][16];
+
+static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
+{
+	va_list arguments;
+	size_t used = strlen(story);
+	if (used > 0)
+		story[used++] = ' ';
+	va_start(arguments, format);
+	vsnprintf(story + used, sizeof(story) - used, format, arguments);
+	va_end(arguments);
+}
+
+/* What happened since the last look. */
+static const char *
+happened(void)
+{
+	static char copy[sizeof(story)];
+	memcpy(copy, story, sizeof(story));
+	story[0] = '\0';
+	return copy;
+}
+
+static int
+fake_load(
+    struct store *store, uint64_t *ret_next_id, char *reason, size_t bytes)
+{
+	(void)store, (void)reason, (void)bytes;
+	*ret_next_id = 1;
+	return 0;
+}
+
+static int
+fake_begin(struct store *store)
+{
+	(void)store;
+	note("begin");
+	return 0;
+}
+
+static bool
+fake_has_room(struct store *store, uint32_t jobs, uint64_t bytes)
+{
+	(void)store, (void)jobs, (void)bytes;
+	return has_room;
+}
+
+static int
+fake_put(struct store *store, const struct record *record, struct span body,
+    uint64_t *ret_body)
+{
+	(void)store;
+	uint64_t id = record->job->id;
+	note("put %d", (int)id);
+	memcpy(bodies[id], body.bytes, body.count);
+	*ret_body = id;
+	return 0;
+}
+
+static int
+fake_update(struct store *store, const struct record *record)
+{
+	(void)store;
+	note("update %d", (int)record->job->id);
+	return failing_update;
+}
+
+static int
+fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes)
+{
+	(void)store, (void)bytes;
+	note("delete %d", (int)id);
+	cr_assert_eq(body, id);
+	return 0;
+}
+
+static int
+fake_commit(struct store *store, bool relaxed)
+{
+	cr_assert(!relaxed);
+	note("commit");
+	if (completes_at_once)
+		store->owner.committed(store->owner.context, 0);
+	return 0;
+}
+
+static int
+fake_body(struct store *store, uint64_t body, uint32_t body_bytes,
+    struct span *ret_body)
+{
+	(void)store;
+	*ret_body = (struct span){ bodies[body], body_bytes };
+	return 0;
+}
+
+static int
+fake_progress(struct store *store, int64_t now_ms)
+{
+	(void)store, (void)now_ms;
+	return 0;
+}
+
+static int64_t
+fake_wake_at(const struct store *store)
+{
+	(void)store;
+	return INT64_MAX;
+}
+
+static const struct store_operations fake_operations = {
+	.load = fake_load,
+	.begin = fake_begin,
+	.has_room = fake_has_room,
+	.put = fake_put,
+	.update = fake_update,
+	.delete = fake_delete,
+	.commit = fake_commit,
+	.body = fake_body,
+	.progress = fake_progress,
+	.wake_at = fake_wake_at,
+};
+
+static void
+on_deliver(void *context, uint32_t subscriber, uint32_t job, struct span body,
+    bool kept)
+{
+	(void)context, (void)subscriber;
+	note("deliver %d \"%.*s\" %s", (int)job_at(&turn.core.jobs, job)->id,
+	    (int)body.count, body.bytes, kept ? "kept" : "new");
+}
+
+static void
+on_kill(void *context, int64_t pid)
+{
+	(void)context;
+	note("kill %d", (int)pid);
+}
+
+static void
+on_tell(void *context, const struct wish *wish)
+{
+	(void)context;
+	note("tell %s", core_event_name(wish->event));
+}
+
+static void
+on_leaves(void *context)
+{
+	(void)context;
+	note("leaves");
+}
+
+static void
+on_committed(void *context)
+{
+	(void)context;
+	note("committed");
+}
+
+static struct lane_policy
+policy_of(const void *context, struct span queue)
+{
+	(void)context, (void)queue;
+	return (struct lane_policy){ .max_attempts = 3 };
+}
+
+static void
+set_up(void)
+{
+	static const struct turn_effects effects = {
+		.deliver = on_deliver,
+		.kill = on_kill,
+		.tell = on_tell,
+		.batch_leaves = on_leaves,
+		.batch_committed = on_committed,
+	};
+	char reason[64];
+	fake.operations = &fake_operations;
+	completes_at_once = has_room = true;
+	cr_assert_eq(turn_init(&turn, &fake, &effects, 1, policy_of, NULL,
+			 reason, sizeof(reason)),
+	    0);
+}
+
+static void
+tear_down(void)
+{
+	turn_release(&turn);
+}
+
+TestSuite(turn, .init = set_up, .fini = tear_down);
+
+static void
+enqueue(const char *body)
+{
+	struct fact fact = { .kind = FACT_ENQUEUE, .now_ms = 1 };
+	fact.enqueue.queue = SPAN_LITERAL("q");
+	fact.enqueue.body_bytes = (uint32_t)strlen(body);
+	cr_assert_eq(turn_step(&turn, &fact, span_of(body)), REFUSAL_NONE);
+}
+
+static uint32_t
+subscribe(void)
+{
+	struct fact fact = { .kind = FACT_SUBSCRIBE, .now_ms = 1 };
+	fact.subscribe.queue = SPAN_LITERAL("q");
+	cr_assert_eq(turn_step(&turn, &fact, (struct span){ 0 }), REFUSAL_NONE);
+	return (uint32_t)turn.core.answer;
+}
+
+static void
+ask(uint32_t subscriber, uint32_t n)
+{
+	struct fact fact = {
+		.kind = FACT_DEMAND, .now_ms = 1, .subscriber = subscriber
+	};
+	fact.demand.queue = SPAN_LITERAL("q");
+	fact.demand.n = n;
+	cr_assert_eq(turn_step(&turn, &fact, (struct span){ 0 }), REFUSAL_NONE);
+}
+
+static enum refusal
+answer_done(uint32_t subscriber, uint64_t msgid)
+{
+	struct fact fact = {
+		.kind = FACT_ANSWER, .now_ms = 1, .subscriber = subscriber
+	};
+	fact.answer.msgid = msgid;
+	return turn_step(&turn, &fact, (struct span){ 0 });
+}
+
+static void
+complete(int error)
+{
+	fake.owner.committed(fake.owner.context, error);
+}
+
+Test(turn, all_changes_of_a_turn_are_one_batch)
+{
+	enqueue("a");
+	enqueue("b");
+	cr_assert_str_eq(
+	    happened(), "begin put 1 tell enqueued put 2 tell enqueued");
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "leaves commit committed");
+}
+
+Test(turn, a_turn_without_a_change_commits_nothing)
+{
+	subscribe();
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "tell subscribed");
+}
+
+Test(turn, a_change_is_in_the_batch_before_it_is_told)
+{
+	uint32_t worker = subscribe();
+	ask(worker, 1);
+	happened();
+	enqueue("a");
+	cr_assert_str_eq(happened(),
+	    "begin put 1 tell enqueued update 1 deliver 1 \"a\" new "
+	    "tell delivered");
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "leaves commit committed");
+	cr_assert_eq(answer_done(worker, 1), REFUSAL_NONE);
+	cr_assert_str_eq(happened(), "tell done begin delete 1");
+}
+
+Test(turn, the_next_batch_gathers_while_one_is_on_its_way)
+{
+	completes_at_once = false;
+	enqueue("a");
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "begin put 1 tell enqueued leaves commit");
+	enqueue("b");
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "begin put 2 tell enqueued");
+	complete(0);
+	cr_assert_str_eq(happened(), "committed");
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "leaves commit");
+	complete(0);
+	cr_assert_str_eq(happened(), "committed");
+}
+
+Test(turn, a_job_is_kept_from_the_commit_of_its_own_batch_on)
+{
+	completes_at_once = false;
+	uint32_t worker = subscribe();
+	enqueue("a");
+	turn_end(&turn, 1);
+	enqueue("b");
+	complete(0);
+	happened();
+	ask(worker, 2);
+	cr_assert_str_eq(happened(),
+	    "update 1 deliver 1 \"a\" kept tell delivered "
+	    "update 2 deliver 2 \"b\" new tell delivered");
+}
+
+Test(turn, a_job_is_not_kept_while_its_batch_is_on_its_way)
+{
+	completes_at_once = false;
+	uint32_t worker = subscribe();
+	enqueue("a");
+	turn_end(&turn, 1);
+	happened();
+	ask(worker, 1);
+	cr_assert_str_eq(
+	    happened(), "begin update 1 deliver 1 \"a\" new tell delivered");
+}
+
+Test(turn, waiting_makes_a_batch_of_its_own)
+{
+	turn_wait(&turn);
+	turn_wait(&turn);
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "begin leaves commit committed");
+}
+
+Test(turn, a_stale_answer_changes_nothing)
+{
+	uint32_t worker = subscribe();
+	happened();
+	cr_assert_eq(answer_done(worker, 7), REFUSAL_STALE);
+	cr_assert_str_eq(happened(), "");
+}
+
+Test(turn, the_store_says_whether_there_is_room)
+{
+	cr_assert(turn_has_room(&turn, 1, 10));
+	has_room = false;
+	cr_assert(!turn_has_room(&turn, 1, 10));
+}
+
+Test(turn, the_store_can_find_a_job_and_move_its_body)
+{
+	struct record record;
+	enqueue("a");
+	cr_assert(fake.owner.find(fake.owner.context, 1, &record));
+	cr_assert_eq(record.job->id, 1);
+	cr_assert(span_is_text(record.queue, "q"));
+	cr_assert(!fake.owner.find(fake.owner.context, 2, &record));
+	fake.owner.moved(fake.owner.context, 1, 9);
+	memcpy(bodies[9], "z", 1);
+	cr_assert(span_is_text(turn_body(&turn, record.job), "z"));
+}
+
+Test(turn, a_failed_change_ends_the_process, .exit_code = 74)
+{
+	uint32_t worker = subscribe();
+	enqueue("a");
+	failing_update = EIO;
+	ask(worker, 1);
+}
+
+Test(turn, a_failed_commit_ends_the_process, .exit_code = 74)
+{
+	completes_at_once = false;
+	enqueue("a");
+	turn_end(&turn, 1);
+	complete(EIO);
+}
