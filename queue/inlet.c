@@ -41,7 +41,7 @@ refuse(const struct request *request, enum refusal refusal, const char *words)
 		    refusal, words);
 	else
 		log_event(LOG_DEBUG, "refused",
-		    "pid=%d refusal=%s words=\"%s\"",
+		    "client_pid=%d refusal=%s words=\"%s\"",
 		    (int)request->client->credentials.pid,
 		    refusal_name(refusal), words);
 }
@@ -424,7 +424,7 @@ on_response(struct client *client, const struct message *message)
 	fact.answer.outcome = take_outcome(message->error);
 	if (turn_step(&server->turn, &fact, (struct span){ 0 }) !=
 	    REFUSAL_NONE) {
-		log_event(LOG_INFO, "stale", "pid=%d msgid=%" PRIu64,
+		log_event(LOG_INFO, "stale", "client_pid=%d msgid=%" PRIu64,
 		    (int)client->credentials.pid, message->msgid);
 		turn_wait(&server->turn);
 	}

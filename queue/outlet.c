@@ -76,7 +76,8 @@ account(struct outlet *outlet, struct client *client, uint64_t bytes,
 static void
 cut_off(struct client *client)
 {
-	log_event(LOG_ERROR, "cut-off", "pid=%d reason=\"out of memory\"",
+	log_event(LOG_ERROR, "cut-off",
+	    "client_pid=%d reason=\"out of memory\"",
 	    (int)client->credentials.pid);
 	shutdown(client->peer.fd, SHUT_RDWR);
 }

@@ -195,7 +195,7 @@ static void
 on_supervisor_gone(void *context)
 {
 	struct server *server = context;
-	log_event(LOG_ERROR, "stop", "reason=\"the supervisor is dead\"");
+	log_event(LOG_ERROR, "stopping", "reason=\"the supervisor is dead\"");
 	server->stopping = true;
 	server->exit_code = EXIT_BUG;
 }
@@ -233,11 +233,13 @@ on_client_gone(struct peer *peer, const char *reason)
 	struct client *client = peer->context;
 	if (peer->sent_rubbish)
 		log_event(LOG_WARNING, "bad-message",
-		    "pid=%d uid=%d reason=\"%s\"", (int)client->credentials.pid,
-		    (int)client->credentials.uid, reason);
+		    "client_pid=%d uid=%d reason=\"%s\"",
+		    (int)client->credentials.pid, (int)client->credentials.uid,
+		    reason);
 	else
-		log_event(LOG_DEBUG, "disconnect", "pid=%d reason=\"%s\"",
-		    (int)client->credentials.pid, reason);
+		log_event(LOG_DEBUG, "disconnect",
+		    "client_pid=%d reason=\"%s\"", (int)client->credentials.pid,
+		    reason);
 	inlet_gone(client);
 	client_free(client);
 }
@@ -339,7 +341,8 @@ on_stop_signal(evutil_socket_t number, short what, void *context)
 {
 	(void)what;
 	struct server *server = context;
-	log_event(LOG_INFO, "stop", "reason=SIG%s", sigabbrev_np((int)number));
+	log_event(
+	    LOG_INFO, "stopping", "reason=SIG%s", sigabbrev_np((int)number));
 	server->stopping = true;
 }
 

@@ -23,9 +23,9 @@ death_print(const struct death *death, char *text, size_t text_bytes)
 	if (death->signal == 0)
 		snprintf(text, text_bytes, "exit=%d", death->exit_code);
 	else if (name != NULL)
-		snprintf(text, text_bytes, "sig=%s", name);
+		snprintf(text, text_bytes, "signal=%s", name);
 	else
-		snprintf(text, text_bytes, "sig=%d", death->signal);
+		snprintf(text, text_bytes, "signal=%d", death->signal);
 }
 
 /* ---- what a child says ---- */
@@ -37,7 +37,7 @@ hear_ready(struct child *child, const struct params_ready *params)
 		child->events->on_ready(child);
 	else
 		log_event(LOG_WARNING, "ignored",
-		    "child=%s pid=%d message=ready hint=\"for pid %lld\"",
+		    "child=%s child_pid=%d message=ready hint=\"for pid %lld\"",
 		    child->id, (int)child->pid, (long long)params->pid);
 }
 
@@ -63,11 +63,12 @@ hear_health(struct child *child, const struct params_health *params)
 	if (!changed)
 		return;
 	if (child->healthy)
-		log_event(LOG_INFO, "healthy", "child=%s pid=%d", child->id,
-		    (int)child->pid);
+		log_event(LOG_INFO, "healthy", "child=%s child_pid=%d",
+		    child->id, (int)child->pid);
 	else
-		log_event(LOG_WARNING, "unhealthy", "child=%s pid=%d reason=%s",
-		    child->id, (int)child->pid,
+		log_event(LOG_WARNING, "unhealthy",
+		    "child=%s child_pid=%d reason=%s", child->id,
+		    (int)child->pid,
 		    log_quote(params->reason, REASON_BYTES_MAX));
 }
 
@@ -75,7 +76,7 @@ static void
 ignore_message(struct child *child, struct span method, const char *hint)
 {
 	log_event(LOG_WARNING, "ignored",
-	    "child=%s pid=%d message=%s hint=\"%s\"", child->id,
+	    "child=%s child_pid=%d message=%s hint=\"%s\"", child->id,
 	    (int)child->pid, log_quote(method, NAME_BYTES_MAX), hint);
 }
 
@@ -137,7 +138,7 @@ on_gone(struct peer *peer, const char *reason)
 	struct child *child = peer->context;
 	bool sent_rubbish = peer->sent_rubbish;
 	log_event(sent_rubbish ? LOG_WARNING : LOG_DEBUG, "channel",
-	    "child=%s pid=%d reason=\"%s\"", child->id, (int)child->pid,
+	    "child=%s child_pid=%d reason=\"%s\"", child->id, (int)child->pid,
 	    reason);
 	close_channel(child);
 	child->events->on_lost(child, sent_rubbish);

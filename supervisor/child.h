@@ -62,7 +62,7 @@ struct child {
 
 	bool healthy;
 	char unhealthy_reason[REASON_BYTES_MAX + 1];
-	char last_death[64]; /* "sig=KILL"; empty: it never died */
+	char last_death[64]; /* "signal=KILL"; empty: it never died */
 	int64_t last_death_ms;
 
 	/* A life whose orphans are still being killed, and the next life
@@ -97,7 +97,7 @@ int child_tell_up(
     struct child *queue, const char *id, pid_t pid, int64_t incarnation);
 int child_tell_down(struct child *queue, const struct departed *departed);
 
-/* "sig=KILL" or "exit=1". */
+/* "signal=KILL" or "exit=1". */
 void death_print(const struct death *death, char *text, size_t text_bytes);
 
 void child_release(struct child *child);

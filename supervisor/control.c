@@ -385,8 +385,8 @@ do_restart(struct control_client *client, uint64_t msgid, const void *params)
 		    "too many wait for a restart already");
 		return;
 	}
-	log_event(LOG_INFO, "restart", "child=%s pid=%d inc=%lld", child->id,
-	    (int)child->pid, (long long)child->incarnation);
+	log_event(LOG_INFO, "restart", "child=%s child_pid=%d inc=%lld",
+	    child->id, (int)child->pid, (long long)child->incarnation);
 	control->on_fact(control->context,
 	    &(struct plan_fact){
 		.event = PLAN_EVENT_RESTART, .child = child->place });
@@ -397,7 +397,7 @@ do_shutdown(struct control_client *client, uint64_t msgid, const void *params)
 {
 	(void)params;
 	struct control *control = client->control;
-	log_event(LOG_INFO, "stop", "reason=shutdown");
+	log_event(LOG_INFO, "stopping", "reason=shutdown");
 	struct message_writer writer;
 	message_response(&writer, &client->peer.output, msgid);
 	put_map(&writer, 0);
@@ -444,8 +444,8 @@ on_message(struct peer *peer, const struct message *message)
 		snprintf(
 		    reason, sizeof(reason), "params must be [] or [{...}]");
 	else
-		refusal = method_decode(method, message->params, &params,
-		    reason, sizeof(reason));
+		refusal = method_decode(
+		    method, message->params, &params, reason, sizeof(reason));
 	if (refusal != REFUSAL_NONE)
 		refuse(client, message->msgid, refusal, reason);
 	else
@@ -503,7 +503,7 @@ is_permitted(int fd)
 	if (credentials.uid == 0 || credentials.uid == geteuid())
 		return true;
 	log_event(LOG_WARNING, "refused",
-	    "socket=control pid=%d uid=%u reason=\"not permitted\"",
+	    "socket=control client_pid=%d uid=%u reason=\"not permitted\"",
 	    (int)credentials.pid, (unsigned)credentials.uid);
 	return false;
 }

@@ -37,7 +37,17 @@ run(const struct options *options)
 {
 	const char *directory = options->directory;
 	char reason[512];
+	char path[PATH_MAX];
 	pid_t holder = 0;
+	if (directory_path(path, sizeof(path), directory,
+		CONTROL_SOCKET_NAME) != 0) {
+		fprintf(stderr,
+		    "supervisor: the name of the directory is too long: "
+		    "'%s/%s' must have at most 107 bytes, as a socket's path; "
+		    "choose another with -d\n",
+		    directory, CONTROL_SOCKET_NAME);
+		return EXIT_CONFIGURATION;
+	}
 	if (directory_prepare(directory, reason, sizeof(reason)) != NULL) {
 		fprintf(stderr, "supervisor: %s\n", reason);
 		return EXIT_CONFIGURATION;

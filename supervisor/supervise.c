@@ -214,8 +214,8 @@ do_spawn(struct supervisor *supervisor, struct child *child)
 		spawn_failed(supervisor, child, error);
 		return;
 	}
-	log_event(LOG_INFO, "start", "child=%s pid=%d inc=%" PRId64, child->id,
-	    (int)child->pid, child->incarnation);
+	log_event(LOG_INFO, "start", "child=%s child_pid=%d inc=%" PRId64,
+	    child->id, (int)child->pid, child->incarnation);
 	if (queue) {
 		introduce_workers(supervisor);
 		return;
@@ -246,7 +246,7 @@ do_signal(struct supervisor *supervisor, struct child *child,
 	child_signal(child, wish->signal);
 	if (!unkillable || is_worth_telling(kills))
 		log_event(term ? LOG_INFO : LOG_WARNING, event,
-		    "child=%s pid=%d inc=%" PRId64 " sig=%s reason=%s",
+		    "child=%s child_pid=%d inc=%" PRId64 " signal=%s reason=%s",
 		    child->id, (int)child->pid, child->incarnation,
 		    term ? "TERM" : "KILL", plan_why_text(wish->why));
 }
@@ -386,7 +386,7 @@ log_exit(const struct supervisor *supervisor, const struct child *child,
 		snprintf(next, sizeof(next), "next=%s",
 		    plan_state_name(planned->state));
 	log_event(departed->planned ? LOG_INFO : LOG_WARNING, "exit",
-	    "child=%s pid=%d inc=%" PRId64 " %s core=%s up_ms=%" PRId64
+	    "child=%s child_pid=%d inc=%" PRId64 " %s core=%s up_ms=%" PRId64
 	    " planned=%s restarts=%zu/%s %s%s",
 	    departed->id, (int)departed->pid, departed->incarnation, how,
 	    death->core ? "yes" : "no", died_ms - child->spawned_ms,
@@ -595,7 +595,7 @@ on_stop_signal(evutil_socket_t number, short what, void *context)
 		"killing everything",
 	};
 	unsigned times = supervisor->plan.stop_requests;
-	log_event(LOG_INFO, "stop", "reason=SIG%s hint=\"%s\"",
+	log_event(LOG_INFO, "stopping", "reason=SIG%s hint=\"%s\"",
 	    sigabbrev_np((int)number), effects[times < 2 ? times : 2]);
 	tell_plan(
 	    supervisor, &(struct plan_fact){ .event = PLAN_EVENT_STOP_ALL });
@@ -626,7 +626,7 @@ on_child_ready(struct child *child)
 	if (supervisor->plan.children[child->place].state ==
 	    PLAN_STATE_STARTING)
 		log_event(LOG_INFO, "ready",
-		    "child=%s pid=%d inc=%" PRId64 " ready_ms=%" PRId64,
+		    "child=%s child_pid=%d inc=%" PRId64 " ready_ms=%" PRId64,
 		    child->id, (int)child->pid, child->incarnation,
 		    clock_monotonic_ms() - child->spawned_ms);
 	tell_plan_about(supervisor, child, PLAN_EVENT_READY);
@@ -654,7 +654,7 @@ on_queue_asks_kill(struct child *queue, pid_t pid, struct span reason)
 		return;
 	}
 	log_event(LOG_WARNING, "kill-asked",
-	    "child=%s pid=%d by=queue reason=%s", child->id, (int)pid,
+	    "child=%s child_pid=%d by=queue reason=%s", child->id, (int)pid,
 	    log_quote(reason, REASON_BYTES_MAX));
 	tell_plan_about(supervisor, child, PLAN_EVENT_KILL);
 	settle(supervisor);

@@ -81,7 +81,7 @@ def test_worker_killed_in_its_job():
                  {key: pid for key, pid in before.items() if key != name},
                  "the others' pids")
         line = gsq.wait_event("exit", after=mark, child=name)
-        is_equal(line["pid"], str(first.worker), "pid in the log")
+        is_equal(line["child_pid"], str(first.worker), "pid in the log")
         is_true(re.search(r"signal=(9|KILL|SIGKILL)\b", line.text),
                 "the log says the signal", line)
         gsq.wait_log(r"job=%d\b.*worker=%s\b|worker=%s\b.*job=%d\b" % (
