@@ -21,8 +21,9 @@ LIST_HEAD(waiter_list, waiter);
 /* What an event stream is of. */
 struct watching {
 	bool active;
-	struct name queue; /* empty: of all queues */
-	uint64_t lost;	   /* events since the last one that was sent */
+	struct name queue;  /* empty: of all queues */
+	uint64_t lost;	    /* events since the last one that was sent */
+	uint64_t last_lost; /* the number of the last one of these */
 };
 
 struct client {

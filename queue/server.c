@@ -244,9 +244,17 @@ on_client_gone(struct peer *peer, const char *reason)
 	client_free(client);
 }
 
+static void
+on_client_drained(struct peer *peer)
+{
+	struct client *client = peer->context;
+	watch_drained(&client->server->watch, client);
+}
+
 static const struct peer_events client_events = {
 	.on_message = on_client_message,
 	.on_gone = on_client_gone,
+	.on_drained = on_client_drained,
 };
 
 /* Best effort: a fresh socket takes so few bytes at once or never. */

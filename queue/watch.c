@@ -6,10 +6,6 @@
 
 #include <stdlib.h>
 
-/* What a watcher has not read yet, in bytes, before it begins to miss events.
- */
-#define WATCH_BYTES_HIGH (256u * 1024)
-
 static const char too_many[] = "too many requests wait already";
 
 /* A request that waits: for a job, or for a queue. */
@@ -236,26 +232,40 @@ begin_event(struct message_writer *writer, struct client *client,
 	put_text(writer, span_of(type));
 }
 
-/* True when the watcher can be sent more. */
-static bool
-fill_gap(struct watch *watch, struct client *client, enum visible visible)
+/* A gap has the number of the last event that is missing. */
+static void
+tell_gap(struct watch *watch, struct client *client, enum visible visible)
 {
 	struct message_writer writer;
-	uint64_t lost = client->watching.lost;
-	if (buffer_count(&client->peer.output) > WATCH_BYTES_HIGH) {
-		client->watching.lost++;
+	struct watching *watching = &client->watching;
+	if (watching->lost == 0)
+		return;
+	begin_event(&writer, client, watching->last_lost, "gap", 1);
+	put_key(&writer, "lost");
+	put_unsigned(&writer, watching->lost);
+	outlet_end(watch->outlet, client, &writer, visible);
+	watching->lost = 0;
+}
+
+/* True when the watcher can be sent the present event. */
+static bool
+can_take(struct watch *watch, struct client *client, enum visible visible)
+{
+	struct watching *watching = &client->watching;
+	if (buffer_count(&client->peer.output) > OUTPUT_BYTES_HIGH) {
+		watching->lost++;
+		watching->last_lost = watch->sequence;
 		return false;
 	}
-	if (lost == 0)
-		return true;
-	client->watching.lost = 0;
-	begin_event(&writer, client, watch->sequence, "gap", 1);
-	put_key(&writer, "lost");
-	put_unsigned(&writer, lost);
-	outlet_end(watch->outlet, client, &writer, visible);
-	/* One number for two events would look like a repetition. */
-	watch->sequence++;
+	tell_gap(watch, client, visible);
 	return true;
+}
+
+void
+watch_drained(struct watch *watch, struct client *client)
+{
+	if (client->watching.active)
+		tell_gap(watch, client, VISIBLE_NOW);
 }
 
 /* What an event says, besides its number, time and type. */
@@ -341,7 +351,7 @@ tell_watchers(
 		    (particulars.queue == NULL ||
 			strcmp(only, particulars.queue) != 0))
 			continue;
-		if (fill_gap(watch, client, visible))
+		if (can_take(watch, client, visible))
 			send_event(watch, client, wish, &particulars, visible);
 	}
 }

@@ -53,6 +53,10 @@ enum refusal watch_queue(struct watch *watch, struct client *client,
 void watch_tell(
     struct watch *watch, const struct wish *wish, enum visible visible);
 
+/* The client has read all that it had not read for long: is told of what it
+ * missed. */
+void watch_drained(struct watch *watch, struct client *client);
+
 /* The client is about to be freed. */
 void watch_forget(struct watch *watch, struct client *client);
 
