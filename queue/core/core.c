@@ -13,7 +13,6 @@
 struct living {
 	int64_t pid;
 	int64_t incarnation;
-	struct name name;
 	UT_hash_handle hh;
 };
 
@@ -82,8 +81,7 @@ find_or_add_lane(struct core *core, struct span name)
 	struct lane *lane = lanes_find(&core->lanes, name);
 	if (lane != NULL)
 		return lane;
-	struct lane_policy policy =
-	    core->policy_of(core->policy_context, name);
+	struct lane_policy policy = core->policy_of(core->policy_context, name);
 	lane = lanes_add(&core->lanes, name, &policy);
 	if (lane != NULL)
 		demand_init_lane(&core->demand, lane);
@@ -92,13 +90,77 @@ find_or_add_lane(struct core *core, struct span name)
 	return lane;
 }
 
-/* Forgets a subscriber whose connection had ended before. */
-static void
-leave_silent(struct core *core, struct subscriber *subscriber)
+/* ---- the supervisor ---- */
+
+static struct living *
+find_living(const struct core *core, int64_t pid)
 {
-	CHECK(core->silent > 0);
-	core->silent--;
-	demand_leave(&core->demand, subscriber);
+	struct living *living;
+	HASH_FIND(hh, core->living, &pid, sizeof(pid), living);
+	return living;
+}
+
+static bool
+is_alive(const struct core *core, int64_t pid, int64_t incarnation)
+{
+	const struct living *living = find_living(core, pid);
+	return living != NULL && living->incarnation == incarnation;
+}
+
+static struct departed *
+place_of_departed(struct core *core, int64_t pid)
+{
+	return &core->departed[(uint64_t)pid % DEPARTED_MAX];
+}
+
+static void
+on_worker_up(struct core *core, const struct fact *fact)
+{
+	int64_t pid = fact->worker_up.pid;
+	struct living *living = find_living(core, pid);
+	if (living == NULL) {
+		living = calloc(1, sizeof(*living));
+		CHECK(living != NULL);
+		living->pid = pid;
+		HASH_ADD(hh, core->living, pid, sizeof(living->pid), living);
+		CHECK(living->hh.tbl != NULL);
+	}
+	living->incarnation = fact->worker_up.incarnation;
+	/* Another worker may have died with the same two numbers. */
+	struct departed *departed = place_of_departed(core, pid);
+	if (departed->pid == pid)
+		*departed = (struct departed){ 0 };
+}
+
+/* A worker lost its subscriber: to death, or to a new connection. */
+static void
+end_subscriber(struct core *core, struct subscriber *subscriber, bool counted,
+    struct span reason)
+{
+	demand_unsubscribe(&core->demand, &core->lanes, subscriber);
+	ending_of_subscriber(core, subscriber, counted, reason);
+	if (subscriber->connected)
+		demand_disown(subscriber); /* GONE is on its way */
+	else
+		demand_leave(&core->demand, subscriber);
+}
+
+static void
+on_worker_down(struct core *core, const struct fact *fact)
+{
+	int64_t pid = fact->worker_down.pid;
+	int64_t incarnation = fact->worker_down.incarnation;
+	if (is_alive(core, pid, incarnation)) {
+		struct living *living = find_living(core, pid);
+		HASH_DEL(core->living, living);
+		free(living);
+	}
+	*place_of_departed(core, pid) = (struct departed){ pid, incarnation };
+	struct subscriber *subscriber =
+	    demand_find_worker(&core->demand, pid, incarnation);
+	if (subscriber != NULL)
+		end_subscriber(core, subscriber, !fact->worker_down.planned,
+		    fact->worker_down.reason);
 }
 
 /* ---- time ---- */
@@ -107,29 +169,18 @@ leave_silent(struct core *core, struct subscriber *subscriber)
 static void
 act_on_silence(struct core *core)
 {
-	if (core->silent == 0)
-		return;
-	struct subscriber *subscriber, *following;
-	for (subscriber = TAILQ_FIRST(&core->demand.all); subscriber != NULL;
-	     subscriber = following) {
-		following = TAILQ_NEXT(subscriber, in_all);
-		if (subscriber->connected ||
-		    subscriber->return_at_ms > core->now_ms)
-			continue;
-		struct living *living;
-		HASH_FIND(hh, core->living, &subscriber->pid,
-		    sizeof(subscriber->pid), living);
-		if (living != NULL &&
-		    living->incarnation == subscriber->incarnation) {
-			subscriber->return_at_ms =
-			    core->now_ms + WORKER_SILENCE_MS;
+	struct subscriber *subscriber;
+	while ((subscriber = TAILQ_FIRST(&core->demand.silent)) != NULL &&
+	    subscriber->return_at_ms <= core->now_ms) {
+		if (is_alive(core, subscriber->pid, subscriber->incarnation)) {
+			demand_silence(&core->demand, subscriber,
+			    core->now_ms + WORKER_SILENCE_MS);
 			wish_add(core, WISH_KILL)->pid = subscriber->pid;
 			continue;
 		}
 		/* It said that a supervisor watches over it, and none does. */
-		ending_of_subscriber(core, subscriber, true,
+		end_subscriber(core, subscriber, true,
 		    SPAN_LITERAL("the worker's connection broke"));
-		leave_silent(core, subscriber);
 	}
 }
 
@@ -153,14 +204,11 @@ on_time(struct core *core, const struct fact *fact)
 int64_t
 core_wake_at(const struct core *core)
 {
-	int64_t at_ms = due_next_ms(&core->due, &core->jobs);
-	if (core->silent == 0)
-		return at_ms;
-	const struct subscriber *subscriber;
-	TAILQ_FOREACH(subscriber, &core->demand.all, in_all)
-		if (!subscriber->connected && subscriber->return_at_ms < at_ms)
-			at_ms = subscriber->return_at_ms;
-	return at_ms;
+	int64_t due_ms = due_next_ms(&core->due, &core->jobs);
+	const struct subscriber *silent = TAILQ_FIRST(&core->demand.silent);
+	return silent != NULL && silent->return_at_ms < due_ms
+	    ? silent->return_at_ms
+	    : due_ms;
 }
 
 /* ---- producers ---- */
@@ -184,6 +232,7 @@ on_enqueue(struct core *core, const struct fact *fact)
 	job_set_state(job, JOB_READY);
 	lane_push_back(&core->jobs, lane, handle);
 	lane->counts[JOB_READY]++;
+	lanes_note(&core->lanes, lane);
 	lane->enqueued++;
 	core->counters.enqueued++;
 	core->answer = core->next_id++;
@@ -195,16 +244,19 @@ on_enqueue(struct core *core, const struct fact *fact)
 /* ---- workers ---- */
 
 static bool
-is_same_worker(const struct subscriber *a, const struct subscriber *b)
+is_departed(const struct core *core, int64_t pid, int64_t incarnation)
 {
-	return a != b && a->incarnation > 0 && a->pid == b->pid &&
-	    a->incarnation == b->incarnation;
+	const struct departed *departed =
+	    &core->departed[(uint64_t)pid % DEPARTED_MAX];
+	return incarnation > 0 && departed->pid == pid &&
+	    departed->incarnation == incarnation;
 }
 
-/* The job goes from a connection of the worker before to this one. */
+/* Is the job that a worker says it has with this subscriber? One that is still
+ * with its older connection is from now on: only its place says so yet. */
 static bool
-adopt(struct core *core, struct subscriber *subscriber,
-    const struct held *held)
+claim(struct core *core, const struct subscriber *subscriber,
+    const struct subscriber *older, const struct held *held)
 {
 	uint32_t handle = jobs_find(&core->jobs, held->id);
 	if (handle == 0)
@@ -212,87 +264,119 @@ adopt(struct core *core, struct subscriber *subscriber,
 	struct job *job = job_at(&core->jobs, handle);
 	if (job->state != JOB_RUNNING || job->delivery != held->delivery)
 		return false;
-	struct subscriber *owner = subscriber_at(&core->demand, job->place);
-	if (!is_same_worker(owner, subscriber))
+	if (job->place == subscriber->handle)
+		return true;
+	if (older == NULL || job->place != older->handle)
 		return false;
-	job_list_remove(&core->jobs, &owner->running, handle);
-	demand_relieved(&core->demand, &core->lanes, owner, job->body_bytes);
-	job_list_push_back(&core->jobs, &subscriber->running, handle);
-	demand_adopted(
-	    &core->demand, &core->lanes, subscriber, job->body_bytes);
+	jobs_drop_delivery(&core->jobs, handle);
 	job->place = subscriber->handle;
 	job->msgid = 0;
 	return true;
 }
 
-/* What the worker had on connections before this one and does not have any
- * more comes back. */
+/* Moves what was claimed, in the order of delivery. */
 static void
-replace_older(struct core *core, struct subscriber *subscriber)
+adopt_claimed(
+    struct core *core, struct subscriber *subscriber, struct subscriber *older)
 {
-	struct subscriber *older, *following;
-	for (older = TAILQ_FIRST(&core->demand.all); older != NULL;
-	     older = following) {
-		following = TAILQ_NEXT(older, in_all);
-		if (!is_same_worker(older, subscriber))
+	uint32_t following;
+	for (uint32_t handle = older->running.head; handle != 0;
+	     handle = following) {
+		const struct job *job = job_at(&core->jobs, handle);
+		following = job->next;
+		if (job->place != subscriber->handle)
 			continue;
-		demand_unsubscribe(&core->demand, &core->lanes, older);
-		ending_of_subscriber(core, older, false,
-		    SPAN_LITERAL("the worker does not have it any more"));
-		if (older->connected)
-			older->incarnation = 0; /* GONE is on its way */
-		else
-			leave_silent(core, older);
+		job_list_remove(&core->jobs, &older->running, handle);
+		job_list_push_back(&core->jobs, &subscriber->running, handle);
+		demand_relieved(
+		    &core->demand, &core->lanes, older, job->body_bytes);
+		demand_adopted(
+		    &core->demand, &core->lanes, subscriber, job->body_bytes);
 	}
 }
 
 static struct subscriber *
 join(struct core *core, const struct fact *fact)
 {
-	struct subscriber *subscriber = demand_join(&core->demand);
-	if (subscriber == NULL) {
+	struct subscriber *subscriber = demand_join(
+	    &core->demand, fact->subscribe.pid, fact->subscribe.incarnation);
+	if (subscriber == NULL)
 		refuse(core, REFUSAL_FULL, "no memory for another worker");
+	else if (fact->subscribe.name.count > 0)
+		CHECK(name_set(&subscriber->name, fact->subscribe.name));
+	return subscriber;
+}
+
+/* Before anything is made for it. */
+static bool
+may_subscribe(struct core *core, const struct fact *fact,
+    const struct subscriber *subscriber)
+{
+	if (subscriber == NULL) {
+		if (!is_departed(
+			core, fact->subscribe.pid, fact->subscribe.incarnation))
+			return true;
+		refuse(core, REFUSAL_BAD_STATE, "that worker is dead");
+		return false;
+	}
+	const struct lane *lane =
+	    lanes_find(&core->lanes, fact->subscribe.queue);
+	if (subscriber->over)
+		refuse(core, REFUSAL_BAD_STATE,
+		    "that worker is dead, or connected anew");
+	else if (lane != NULL && demand_find(subscriber, lane) != NULL)
+		refuse(core, REFUSAL_BAD_STATE, "already subscribed");
+	else if (subscriber->subscription_count >= SUBSCRIPTIONS_PER_PEER_MAX)
+		refuse(core, REFUSAL_TOO_BIG, "too many subscriptions");
+	return core->refusal == REFUSAL_NONE;
+}
+
+/* Makes the subscription, and the subscriber when there is none yet; it, or
+ * NULL, refused, when one cannot be made. */
+static struct subscriber *
+subscribe(struct core *core, const struct fact *fact,
+    struct subscriber *subscriber, struct lane *lane)
+{
+	bool is_new = subscriber == NULL;
+	if (is_new && (subscriber = join(core, fact)) == NULL)
+		return NULL;
+	if (demand_subscribe(&core->demand, subscriber, lane) == NULL) {
+		if (is_new)
+			demand_leave(&core->demand, subscriber);
+		refuse(core, REFUSAL_FULL, "no memory for a subscription");
 		return NULL;
 	}
-	if (fact->subscribe.name.count > 0)
-		CHECK(name_set(&subscriber->name, fact->subscribe.name));
-	subscriber->pid = fact->subscribe.pid;
-	subscriber->incarnation = fact->subscribe.incarnation;
+	lanes_note(&core->lanes, lane);
 	return subscriber;
 }
 
 static void
 on_subscribe(struct core *core, const struct fact *fact)
 {
+	struct subscriber *known = fact->subscriber
+	    ? subscriber_at(&core->demand, fact->subscriber)
+	    : NULL;
+	/* Another connection of the worker: of before, as this one is new. */
+	struct subscriber *older = known == NULL
+	    ? demand_find_worker(&core->demand, fact->subscribe.pid,
+		  fact->subscribe.incarnation)
+	    : NULL;
+	if (!may_subscribe(core, fact, known))
+		return;
 	struct lane *lane = find_or_add_lane(core, fact->subscribe.queue);
 	if (lane == NULL)
 		return;
-	struct subscriber *subscriber = fact->subscriber
-	    ? subscriber_at(&core->demand, fact->subscriber)
-	    : NULL;
-	if (subscriber != NULL && demand_find(subscriber, lane) != NULL) {
-		refuse(core, REFUSAL_BAD_STATE, "already subscribed");
+	struct subscriber *subscriber = subscribe(core, fact, known, lane);
+	if (subscriber == NULL)
 		return;
-	}
-	if (subscriber != NULL &&
-	    subscriber->subscription_count >= SUBSCRIPTIONS_PER_PEER_MAX) {
-		refuse(core, REFUSAL_TOO_BIG, "too many subscriptions");
-		return;
-	}
-	bool is_new = subscriber == NULL;
-	if (is_new && (subscriber = join(core, fact)) == NULL)
-		return;
-	if (demand_subscribe(&core->demand, subscriber, lane) == NULL) {
-		if (is_new)
-			demand_leave(&core->demand, subscriber);
-		refuse(core, REFUSAL_FULL, "no memory for a subscription");
-		return;
-	}
 	for (size_t i = 0; i < fact->subscribe.held_count; i++)
 		fact->subscribe.held[i].stands =
-		    adopt(core, subscriber, &fact->subscribe.held[i]);
-	if (is_new)
-		replace_older(core, subscriber);
+		    claim(core, subscriber, older, &fact->subscribe.held[i]);
+	if (older != NULL) {
+		adopt_claimed(core, subscriber, older);
+		end_subscriber(core, older, false,
+		    SPAN_LITERAL("the worker does not have it any more"));
+	}
 	core->answer = subscriber->handle;
 	struct wish *wish = wish_add(core, WISH_TELL);
 	wish->event = EVENT_SUBSCRIBED;
@@ -312,29 +396,14 @@ on_demand(struct core *core, const struct fact *fact)
 		refuse(core, REFUSAL_BAD_STATE, "subscribe to the queue first");
 		return;
 	}
-	if (!demand_ask(&core->demand, &core->lanes, subscription,
-		fact->demand.n)) {
-		refuse(core, REFUSAL_TOO_BIG, "more demand than a worker may have");
+	if (!demand_ask(
+		&core->demand, &core->lanes, subscription, fact->demand.n)) {
+		refuse(core, REFUSAL_TOO_BIG,
+		    "more demand than a worker may have");
 		return;
 	}
 	match_lane(core, lane);
 	core->answer = subscription->demand;
-}
-
-/* The job of that delivery among those a subscriber holds, or 0. Answers come
- * mostly in the order of the deliveries, so the search ends at once. */
-static uint32_t
-find_delivery(
-    const struct core *core, const struct subscriber *subscriber, uint64_t msgid)
-{
-	uint32_t handle = subscriber->running.head;
-	while (handle != 0) {
-		const struct job *job = job_at(&core->jobs, handle);
-		if (job->msgid != 0 && job->msgid == msgid)
-			return handle;
-		handle = job->next;
-	}
-	return 0;
 }
 
 static void
@@ -343,17 +412,18 @@ end_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 	struct lane *lane =
 	    lane_at(&core->lanes, job_at(&core->jobs, handle)->lane);
 	CHECK(outcome->verdict < VERDICT_DIED);
-	struct subscriber *subscriber = subscriber_at(
-	    &core->demand, job_at(&core->jobs, handle)->place);
+	struct subscriber *subscriber =
+	    subscriber_at(&core->demand, job_at(&core->jobs, handle)->place);
+	bool was_full = subscriber_is_full(subscriber);
 	ending_of_run(core, handle, outcome);
+	lanes_note(&core->lanes, lane);
 	match_lane(core, lane);
-	/* It may have been too full for its other queues until now. */
+	if (!was_full)
+		return;
+	/* It could not be given what its other queues had for it. */
 	const struct subscription *subscription;
-	if (subscriber->subscription_count > 1)
-		LIST_FOREACH(
-		    subscription, &subscriber->subscriptions, in_subscriber)
-			match_lane(core,
-			    lane_at(&core->lanes, subscription->lane));
+	LIST_FOREACH(subscription, &subscriber->subscriptions, in_subscriber)
+		match_lane(core, lane_at(&core->lanes, subscription->lane));
 }
 
 static void
@@ -368,9 +438,8 @@ on_answer(struct core *core, const struct fact *fact)
 {
 	uint32_t handle = 0;
 	if (fact->subscriber != 0)
-		handle = find_delivery(core,
-		    subscriber_at(&core->demand, fact->subscriber),
-		    fact->answer.msgid);
+		handle = jobs_find_delivery(
+		    &core->jobs, fact->subscriber, fact->answer.msgid);
 	if (handle != 0)
 		end_run(core, handle, &fact->answer.outcome);
 	else
@@ -382,8 +451,8 @@ on_result(struct core *core, const struct fact *fact)
 {
 	uint32_t handle = jobs_find(&core->jobs, fact->result.id);
 	const struct job *job = handle ? job_at(&core->jobs, handle) : NULL;
-	if (job != NULL && fact->subscriber != 0 &&
-	    job->state == JOB_RUNNING && job->place == fact->subscriber &&
+	if (job != NULL && fact->subscriber != 0 && job->state == JOB_RUNNING &&
+	    job->place == fact->subscriber &&
 	    job->delivery == fact->result.delivery)
 		end_run(core, handle, &fact->result.outcome);
 	else
@@ -400,66 +469,15 @@ on_gone(struct core *core, const struct fact *fact)
 	struct wish *wish = wish_add(core, WISH_TELL);
 	wish->event = EVENT_GONE;
 	wish->subscriber = subscriber->handle;
-	subscriber->connected = false;
 	if (subscriber->incarnation > 0 && subscriber->running.head != 0) {
-		subscriber->return_at_ms = core->now_ms + WORKER_SILENCE_MS;
-		core->silent++;
+		demand_silence(&core->demand, subscriber,
+		    core->now_ms + WORKER_SILENCE_MS);
 		return;
 	}
 	/* A foreign worker: that its connection is closed is all we have. */
 	ending_of_subscriber(core, subscriber, true,
 	    SPAN_LITERAL("the worker's connection broke"));
 	demand_leave(&core->demand, subscriber);
-}
-
-/* ---- the supervisor ---- */
-
-static struct living *
-find_living(struct core *core, int64_t pid)
-{
-	struct living *living;
-	HASH_FIND(hh, core->living, &pid, sizeof(pid), living);
-	return living;
-}
-
-static void
-on_worker_up(struct core *core, const struct fact *fact)
-{
-	struct living *living = find_living(core, fact->worker_up.pid);
-	if (living == NULL) {
-		living = calloc(1, sizeof(*living));
-		CHECK(living != NULL);
-		living->pid = fact->worker_up.pid;
-		HASH_ADD(hh, core->living, pid, sizeof(living->pid), living);
-		CHECK(living->hh.tbl != NULL);
-	}
-	living->incarnation = fact->worker_up.incarnation;
-	living->name = fact->worker_up.name;
-}
-
-static void
-on_worker_down(struct core *core, const struct fact *fact)
-{
-	struct living *living = find_living(core, fact->worker_down.pid);
-	if (living != NULL) {
-		HASH_DEL(core->living, living);
-		free(living);
-	}
-	struct subscriber *subscriber, *following;
-	for (subscriber = TAILQ_FIRST(&core->demand.all); subscriber != NULL;
-	     subscriber = following) {
-		following = TAILQ_NEXT(subscriber, in_all);
-		if (subscriber->pid != fact->worker_down.pid ||
-		    subscriber->incarnation != fact->worker_down.incarnation)
-			continue;
-		demand_unsubscribe(&core->demand, &core->lanes, subscriber);
-		ending_of_subscriber(core, subscriber,
-		    !fact->worker_down.planned, fact->worker_down.reason);
-		if (subscriber->connected)
-			subscriber->incarnation = 0; /* GONE is on its way */
-		else
-			leave_silent(core, subscriber);
-	}
 }
 
 /* ---- the store ---- */
@@ -470,6 +488,7 @@ on_restore(struct core *core, const struct fact *fact)
 	const struct job *saved = &fact->restore.job;
 	struct lane *lane = find_or_add_lane(core, fact->restore.queue);
 	CHECK(lane != NULL);
+	CHECK(saved->id > 0 && jobs_find(&core->jobs, saved->id) == 0);
 	uint32_t handle = jobs_add(&core->jobs, saved->id);
 	CHECK(handle != 0);
 	struct job *job = job_at(&core->jobs, handle);
@@ -494,11 +513,12 @@ on_restore(struct core *core, const struct fact *fact)
 	} else {
 		job_set_state(job, JOB_READY);
 		if (saved->state == JOB_RUNNING)
-			lane_push_front(&core->jobs, lane, handle);
+			lane_push_restored(&core->jobs, lane, handle);
 		else
 			lane_push_back(&core->jobs, lane, handle);
 	}
 	lane->counts[job->state]++;
+	lanes_note(&core->lanes, lane);
 }
 
 /* ---- the step ---- */

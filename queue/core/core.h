@@ -56,9 +56,9 @@ struct outcome {
 
 struct fact {
 	enum fact_kind kind;
-	int64_t now_ms;      /* monotonic; never less than in the step before */
+	int64_t now_ms;	     /* monotonic; never less than in the step before */
 	uint32_t subscriber; /* SUBSCRIBE (0: not joined yet), DEMAND, ANSWER,
-	                      * RESULT, GONE */
+			      * RESULT, GONE */
 	union {
 		/* One new job. The body itself stays with the caller. */
 		struct {
@@ -73,6 +73,8 @@ struct fact {
 			struct span name;  /* a valid name, or empty */
 			int64_t pid;
 			int64_t incarnation; /* 0: not supervised */
+			/* All that it has, of whatever queue: with its first
+			 * subscription the rest goes back. */
 			struct held *held;
 			size_t held_count;
 		} subscribe;
@@ -100,11 +102,12 @@ struct fact {
 		struct {
 			int64_t pid;
 			int64_t incarnation;
-			bool planned;       /* its jobs do not count */
+			bool planned;	    /* its jobs do not count */
 			struct span reason; /* "signal 9 (KILL)" */
 		} worker_down;
-		/* A job as the store remembers it; a running one is ready
-		 * again, in front. */
+		/* A job as the store remembers it, told before anything else
+		 * and in the order of the ids; a running one is ready again,
+		 * in front. */
 		struct {
 			struct span queue;
 			struct job job; /* as saved; links and handles unset */
@@ -127,8 +130,8 @@ enum core_event {
 	EVENT_ENQUEUED,
 	EVENT_DELIVERED,
 	EVENT_DONE,
-	EVENT_FAILED,   /* will be tried again after a delay */
-	EVENT_RETRIED,  /* not now, asked for by the handler */
+	EVENT_FAILED,	/* will be tried again after a delay */
+	EVENT_RETRIED,	/* not now, asked for by the handler */
 	EVENT_RELEASED, /* given back by its worker */
 	EVENT_RETURNED, /* came back because its worker died */
 	EVENT_DEAD,
@@ -143,17 +146,18 @@ const char *core_event_name(enum core_event event);
  * just gone; only a job with handle 0 cannot. */
 struct wish {
 	enum wish_kind kind;
-	enum core_event event;    /* TELL */
-	bool with_body;      /* SAVE */
-	uint32_t job;        /* handle; SAVE, DELIVER; TELL: 0 when gone */
-	uint32_t subscriber; /* handle; DELIVER; TELL: 0 when none */
-	uint32_t lane;       /* handle; TELL: 0 when none */
-	uint32_t delivery;   /* TELL of a job */
-	uint32_t attempt;
-	uint64_t id;         /* of the job */
-	uint64_t body;       /* FORGET: the store's handle */
+	enum core_event event; /* TELL */
+	bool with_body;	       /* SAVE */
+	uint32_t job;	       /* handle; SAVE, DELIVER; TELL: 0 when gone */
+	uint32_t subscriber;   /* handle; DELIVER; TELL: 0 when none */
+	uint32_t lane;	       /* handle; TELL: 0 when none */
+	uint32_t delivery;     /* TELL of a job */
+	uint32_t attempt;    /* TELL of a job: what that run was, be it counted
+			      * or not */
+	uint64_t id;	     /* of the job */
+	uint64_t body;	     /* FORGET: the store's handle */
 	uint32_t body_bytes; /* FORGET */
-	int64_t pid;         /* KILL */
+	int64_t pid;	     /* KILL */
 };
 
 /* ---- the machine ---- */
@@ -172,13 +176,23 @@ struct counters {
 
 struct living; /* a worker that the supervisor says is alive */
 
+/* A worker that died lately: what it sent before may still be on its way. */
+struct departed {
+	int64_t pid;
+	int64_t incarnation;
+};
+
+/* Remembered at once, in places that go by the pid: pids follow each other, so
+ * that all of CHILDREN_MAX workers may die in one moment. */
+#define DEPARTED_MAX 1024
+
 struct core {
 	struct jobs jobs;
 	struct lanes lanes;
 	struct demand demand;
 	struct heap due; /* delayed jobs, the next one first */
 	struct living *living;
-	uint32_t silent; /* subscribers that are disconnected and hold jobs */
+	struct departed departed[DEPARTED_MAX]; /* by pid */
 	struct random random;
 	uint64_t next_id;
 	int64_t now_ms;

@@ -10,6 +10,7 @@ demand_init(struct demand *demand)
 	slab_init(&demand->subscribers, sizeof(struct subscriber));
 	slab_init(&demand->subscriptions, sizeof(struct subscription));
 	TAILQ_INIT(&demand->all);
+	TAILQ_INIT(&demand->silent);
 }
 
 void
@@ -42,17 +43,57 @@ demand_init_lane(struct demand *demand, struct lane *lane)
 }
 
 struct subscriber *
-demand_join(struct demand *demand)
+demand_find_worker(
+    const struct demand *demand, int64_t pid, int64_t incarnation)
+{
+	struct subscriber *subscriber;
+	LIST_FOREACH(subscriber,
+	    &demand->supervised[(uint64_t)pid % SUPERVISED_LISTS],
+	    in_supervised)
+		if (subscriber->pid == pid &&
+		    subscriber->incarnation == incarnation)
+			return subscriber;
+	return NULL;
+}
+
+struct subscriber *
+demand_join(struct demand *demand, int64_t pid, int64_t incarnation)
 {
 	uint32_t handle = slab_take(&demand->subscribers);
 	if (handle == 0)
 		return NULL;
 	struct subscriber *subscriber = subscriber_at(demand, handle);
 	subscriber->handle = handle;
+	subscriber->pid = pid;
+	subscriber->incarnation = incarnation;
 	subscriber->connected = true;
 	LIST_INIT(&subscriber->subscriptions);
 	TAILQ_INSERT_TAIL(&demand->all, subscriber, in_all);
+	if (incarnation > 0)
+		LIST_INSERT_HEAD(
+		    &demand->supervised[(uint64_t)pid % SUPERVISED_LISTS],
+		    subscriber, in_supervised);
 	return subscriber;
+}
+
+void
+demand_disown(struct subscriber *subscriber)
+{
+	if (subscriber->incarnation > 0)
+		LIST_REMOVE(subscriber, in_supervised);
+	subscriber->incarnation = 0;
+	subscriber->over = true;
+}
+
+void
+demand_silence(
+    struct demand *demand, struct subscriber *subscriber, int64_t return_at_ms)
+{
+	if (!subscriber->connected)
+		TAILQ_REMOVE(&demand->silent, subscriber, in_silent);
+	subscriber->connected = false;
+	subscriber->return_at_ms = return_at_ms;
+	TAILQ_INSERT_TAIL(&demand->silent, subscriber, in_silent);
 }
 
 void
@@ -60,6 +101,10 @@ demand_leave(struct demand *demand, struct subscriber *subscriber)
 {
 	CHECK(subscriber->running.head == 0);
 	CHECK(LIST_EMPTY(&subscriber->subscriptions));
+	demand_disown(subscriber);
+	if (!subscriber->connected)
+		TAILQ_REMOVE(&demand->silent, subscriber, in_silent);
+	subscriber->connected = false;
 	TAILQ_REMOVE(&demand->all, subscriber, in_all);
 	slab_give(&demand->subscribers, subscriber->handle);
 }
@@ -75,11 +120,11 @@ demand_find(const struct subscriber *subscriber, const struct lane *lane)
 }
 
 struct subscription *
-demand_subscribe(struct demand *demand, struct subscriber *subscriber,
-    struct lane *lane)
+demand_subscribe(
+    struct demand *demand, struct subscriber *subscriber, struct lane *lane)
 {
 	/* Room in the heap is made here, where a refusal is still possible. */
-	if (!heap_reserve(&lane->asking, demand->subscriptions.used + 1))
+	if (!heap_reserve(&lane->asking, lane->subscription_count + 1))
 		return NULL;
 	uint32_t handle = slab_take(&demand->subscriptions);
 	if (handle == 0)
@@ -89,6 +134,7 @@ demand_subscribe(struct demand *demand, struct subscriber *subscriber,
 	subscription->subscriber = subscriber->handle;
 	subscription->lane = lane->handle;
 	LIST_INSERT_HEAD(&lane->subscriptions, subscription, in_lane);
+	lane->subscription_count++;
 	LIST_INSERT_HEAD(
 	    &subscriber->subscriptions, subscription, in_subscriber);
 	subscriber->subscription_count++;
@@ -96,8 +142,8 @@ demand_subscribe(struct demand *demand, struct subscriber *subscriber,
 }
 
 void
-demand_unsubscribe(struct demand *demand, const struct lanes *lanes,
-    struct subscriber *subscriber)
+demand_unsubscribe(
+    struct demand *demand, struct lanes *lanes, struct subscriber *subscriber)
 {
 	struct subscription *subscription;
 	while ((subscription = LIST_FIRST(&subscriber->subscriptions))) {
@@ -106,17 +152,18 @@ demand_unsubscribe(struct demand *demand, const struct lanes *lanes,
 			heap_remove(&lane->asking, subscription->place);
 		LIST_REMOVE(subscription, in_lane);
 		LIST_REMOVE(subscription, in_subscriber);
+		lane->subscription_count--;
+		lanes_note(lanes, lane);
 		slab_give(&demand->subscriptions, subscription->handle);
 	}
 	subscriber->subscription_count = 0;
 }
 
 static bool
-can_be_served(
-    const struct subscriber *subscriber, const struct subscription *subscription)
+can_be_served(const struct subscriber *subscriber,
+    const struct subscription *subscription)
 {
-	return subscription->demand > 0 && subscriber->connected &&
-	    subscriber->held_bytes < HELD_BYTES_MAX;
+	return subscription->demand > 0 && !subscriber_is_full(subscriber);
 }
 
 /* Puts a subscription where it belongs after anything about it changed. */
@@ -174,7 +221,7 @@ demand_adopted(struct demand *demand, const struct lanes *lanes,
 {
 	subscriber->running_count++;
 	subscriber->held_bytes += body_bytes;
-	if (subscriber->held_bytes >= HELD_BYTES_MAX)
+	if (subscriber_is_full(subscriber))
 		place_all(demand, lanes, subscriber);
 }
 
@@ -194,12 +241,12 @@ void
 demand_relieved(struct demand *demand, const struct lanes *lanes,
     struct subscriber *subscriber, uint32_t body_bytes)
 {
-	bool was_full = subscriber->held_bytes >= HELD_BYTES_MAX;
+	bool was_full = subscriber_is_full(subscriber);
 	CHECK(subscriber->running_count > 0 &&
 	    subscriber->held_bytes >= body_bytes);
 	subscriber->running_count--;
 	subscriber->held_bytes -= body_bytes;
-	if (was_full && subscriber->held_bytes < HELD_BYTES_MAX)
+	if (was_full && !subscriber_is_full(subscriber))
 		place_all(demand, lanes, subscriber);
 }
 

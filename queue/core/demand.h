@@ -32,8 +32,8 @@ struct subscription {
 	uint32_t handle;
 	uint32_t subscriber;
 	uint32_t lane;
-	uint32_t demand;        /* asked for and not yet delivered */
-	uint32_t place;         /* position in lane->asking; 0: not there */
+	uint32_t demand;	/* asked for and not yet delivered */
+	uint32_t place;		/* position in lane->asking; 0: not there */
 	uint64_t waiting_since; /* a count of demand events, not a time */
 	LIST_ENTRY(subscription) in_lane;
 	LIST_ENTRY(subscription) in_subscriber;
@@ -42,10 +42,12 @@ struct subscription {
 struct subscriber {
 	uint32_t handle;
 	struct name name;
-	int64_t pid;         /* 0: unknown */
+	int64_t pid;	     /* 0: unknown */
 	int64_t incarnation; /* above 0: a supervisor started it and will say
-	                      * when it and all it started are dead */
+			      * when it and all it started are dead */
 	bool connected;
+	bool over; /* dead, or connected anew: the end of this connection is
+		    * on its way */
 	int64_t return_at_ms; /* disconnected: when its silence is acted on */
 	struct job_list running;
 	uint32_t running_count;
@@ -55,13 +57,22 @@ struct subscriber {
 	uint32_t subscription_count;
 	LIST_HEAD(, subscription) subscriptions;
 	TAILQ_ENTRY(subscriber) in_all;
+	TAILQ_ENTRY(subscriber) in_silent;    /* when not connected */
+	LIST_ENTRY(subscriber) in_supervised; /* when incarnation > 0 */
 };
+
+/* Lists of supervised workers. Pids follow each other, so that with up to
+ * CHILDREN_MAX workers there is about one in each. */
+#define SUPERVISED_LISTS 1024
 
 struct demand {
 	struct slab subscribers;
 	struct slab subscriptions;
 	uint64_t events;
 	TAILQ_HEAD(subscriber_list, subscriber) all;
+	struct subscriber_list silent; /* disconnected, but not known dead; in
+					* the order of return_at_ms */
+	LIST_HEAD(, subscriber) supervised[SUPERVISED_LISTS]; /* by pid */
 };
 
 void demand_init(struct demand *demand);
@@ -79,8 +90,29 @@ subscription_at(const struct demand *demand, uint32_t handle)
 	return slab_at(&demand->subscriptions, handle);
 }
 
-/* A connected subscriber without subscriptions; NULL without memory. */
-struct subscriber *demand_join(struct demand *demand);
+/* It holds so much that it is given no more. */
+static inline bool
+subscriber_is_full(const struct subscriber *subscriber)
+{
+	return subscriber->held_bytes >= HELD_BYTES_MAX;
+}
+
+/* A connected subscriber without subscriptions; NULL without memory. The older
+ * one of the same worker is to be disowned before the step ends. */
+struct subscriber *demand_join(
+    struct demand *demand, int64_t pid, int64_t incarnation);
+
+/* The subscriber that speaks for a supervised worker, or NULL. */
+struct subscriber *demand_find_worker(
+    const struct demand *demand, int64_t pid, int64_t incarnation);
+
+/* It speaks for its worker no more, and will not be heard again. */
+void demand_disown(struct subscriber *subscriber);
+
+/* Its connection has ended, and it is waited for until that moment, which is
+ * never before one given before. Once more: it is waited for longer. */
+void demand_silence(
+    struct demand *demand, struct subscriber *subscriber, int64_t return_at_ms);
 
 /* Forgets a subscriber that holds no job and has no subscription. */
 void demand_leave(struct demand *demand, struct subscriber *subscriber);
@@ -90,12 +122,12 @@ struct subscription *demand_find(
     const struct subscriber *subscriber, const struct lane *lane);
 
 /* A subscription with no demand; NULL without memory. */
-struct subscription *demand_subscribe(struct demand *demand,
-    struct subscriber *subscriber, struct lane *lane);
+struct subscription *demand_subscribe(
+    struct demand *demand, struct subscriber *subscriber, struct lane *lane);
 
 /* Ends all subscriptions of a subscriber and their demand. */
-void demand_unsubscribe(struct demand *demand, const struct lanes *lanes,
-    struct subscriber *subscriber);
+void demand_unsubscribe(
+    struct demand *demand, struct lanes *lanes, struct subscriber *subscriber);
 
 /* Adds n to the demand, at most up to DEMAND_MAX in all; false, and nothing
  * added, beyond that. */

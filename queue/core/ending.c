@@ -87,8 +87,7 @@ settle(struct core *core, struct lane *lane, uint32_t handle,
 }
 
 void
-ending_of_run(
-    struct core *core, uint32_t handle, const struct outcome *outcome)
+ending_of_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 {
 	struct job *job = job_at(&core->jobs, handle);
 	struct lane *lane = lane_at(&core->lanes, job->lane);
@@ -102,12 +101,11 @@ ending_of_run(
 	    &core->demand, &core->lanes, subscriber, job->body_bytes);
 	job_set_state(job, retry.state);
 	lane->counts[JOB_RUNNING]--;
+	jobs_drop_delivery(&core->jobs, handle);
 	job->place = 0;
 	job->msgid = 0;
 	if (outcome->reason.count > 0)
 		job_set_reason(&core->jobs, job, outcome->reason);
-	if (!retry.counted)
-		job->attempt--;
 	if (outcome->verdict == VERDICT_DONE) {
 		lane->done++;
 		subscriber->done++;
@@ -116,6 +114,8 @@ ending_of_run(
 		lane->failed++;
 	}
 	tell_ending(core, handle, &retry, outcome->verdict, subscriber->handle);
+	if (!retry.counted)
+		job->attempt--;
 	if (retry.state == JOB_NONE) {
 		/* The told job is gone when the wish is read. */
 		core->wishes[core->wish_count - 1].job = 0;

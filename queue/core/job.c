@@ -36,18 +36,33 @@ id_of(const void *context, uint32_t handle)
 	return job_at(context, handle)->id;
 }
 
+static uint64_t
+delivery_key(uint32_t subscriber, uint32_t msgid)
+{
+	return (uint64_t)subscriber << 32 | msgid;
+}
+
+static uint64_t
+delivery_of(const void *context, uint32_t handle)
+{
+	const struct job *job = job_at(context, handle);
+	return delivery_key(job->place, job->msgid);
+}
+
 void
 jobs_init(struct jobs *jobs)
 {
 	slab_init(&jobs->slab, sizeof(struct job));
 	slab_init(&jobs->histories, sizeof(struct history));
 	map_init(&jobs->by_id, id_of, jobs);
+	map_init(&jobs->by_delivery, delivery_of, jobs);
 	jobs->oldest = jobs->newest = 0;
 }
 
 void
 jobs_release(struct jobs *jobs)
 {
+	map_release(&jobs->by_delivery);
 	map_release(&jobs->by_id);
 	slab_release(&jobs->histories);
 	slab_release(&jobs->slab);
@@ -143,6 +158,28 @@ jobs_remove(struct jobs *jobs, uint32_t handle)
 	slab_give(&jobs->slab, handle);
 }
 
+uint32_t
+jobs_find_delivery(const struct jobs *jobs, uint32_t subscriber, uint64_t msgid)
+{
+	if (msgid > UINT32_MAX)
+		return 0;
+	return map_get(
+	    &jobs->by_delivery, delivery_key(subscriber, (uint32_t)msgid));
+}
+
+void
+jobs_note_delivery(struct jobs *jobs, uint32_t handle)
+{
+	CHECK(map_add(&jobs->by_delivery, handle));
+}
+
+void
+jobs_drop_delivery(struct jobs *jobs, uint32_t handle)
+{
+	if (job_at(jobs, handle)->msgid != 0)
+		map_remove(&jobs->by_delivery, handle);
+}
+
 bool
 job_may_become(enum job_state from, enum job_state to)
 {
@@ -164,8 +201,8 @@ job_set_reason(struct jobs *jobs, struct job *job, struct span reason)
 	if (job->history == 0)
 		return;
 	struct history *history = slab_at(&jobs->histories, job->history);
-	size_t count = reason.count < REASON_BYTES_MAX ? reason.count
-	                                               : REASON_BYTES_MAX;
+	size_t count =
+	    reason.count < REASON_BYTES_MAX ? reason.count : REASON_BYTES_MAX;
 	if (count > 0)
 		memcpy(history->reason, reason.bytes, count);
 	history->reason[count] = '\0';
@@ -176,8 +213,7 @@ job_reason(const struct jobs *jobs, const struct job *job)
 {
 	if (job->history == 0)
 		return "";
-	const struct history *history =
-	    slab_at(&jobs->histories, job->history);
+	const struct history *history = slab_at(&jobs->histories, job->history);
 	return history->reason;
 }
 
@@ -233,8 +269,21 @@ job_list_push_front(
 }
 
 void
-job_list_remove(
-    const struct jobs *jobs, struct job_list *list, uint32_t handle)
+job_list_insert_after(const struct jobs *jobs, struct job_list *list,
+    uint32_t before, uint32_t handle)
+{
+	struct job *job = job_at(jobs, handle);
+	job->previous = before;
+	job->next = job_at(jobs, before)->next;
+	if (job->next != 0)
+		job_at(jobs, job->next)->previous = handle;
+	else
+		list->tail = handle;
+	job_at(jobs, before)->next = handle;
+}
+
+void
+job_list_remove(const struct jobs *jobs, struct job_list *list, uint32_t handle)
 {
 	struct job *job = job_at(jobs, handle);
 	if (job->previous != 0)

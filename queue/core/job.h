@@ -37,7 +37,7 @@ enum job_state {
 enum job_cause {
 	CAUSE_NONE,
 	CAUSE_EXHAUSTED, /* its attempts are used up */
-	CAUSE_REJECTED,  /* its handler said that no attempt can succeed */
+	CAUSE_REJECTED,	 /* its handler said that no attempt can succeed */
 	CAUSE_COUNT
 };
 
@@ -49,25 +49,26 @@ enum job_cause {
  */
 struct job {
 	uint64_t id;
-	uint64_t body;       /* the store's handle for the body */
+	uint64_t body;	     /* the store's handle for the body */
 	int64_t enqueued_ms; /* wall clock, for people */
-	int64_t at_ms;       /* monotonic: delayed: due; running: since */
-	uint32_t next;       /* job handles in the list of its state */
+	int64_t at_ms;	     /* monotonic: delayed: due; running: since */
+	uint32_t next;	     /* job handles in the list of its state */
 	uint32_t previous;
-	uint32_t newer;      /* neighbours in the order of ids */
+	uint32_t newer; /* neighbours in the order of ids */
 	uint32_t older;
-	uint32_t lane;       /* handle of its queue */
-	uint32_t place;      /* delayed: position in the due heap;
-	                      * running: handle of its subscriber */
-	uint32_t msgid;      /* running: the delivery's request */
+	uint32_t lane;	/* handle of its queue */
+	uint32_t place; /* delayed: position in the due heap;
+			 * running: handle of its subscriber */
+	uint32_t msgid; /* running: the delivery's request; 0: its
+			 * connection has ended since */
 	uint32_t body_bytes;
-	uint32_t delivery;   /* deliveries so far, counted or not: the fence that
-	                      * tells this run from every other one */
-	uint32_t history;    /* handle of struct history, or 0 */
-	uint16_t attempt;    /* deliveries that count against max_attempts */
-	uint8_t priority;    /* lower goes first */
-	uint8_t state;       /* enum job_state */
-	uint8_t cause;       /* enum job_cause */
+	uint32_t delivery; /* deliveries so far, counted or not: the fence that
+			    * tells this run from every other one */
+	uint32_t history;  /* handle of struct history, or 0 */
+	uint16_t attempt;  /* deliveries that count against max_attempts */
+	uint8_t priority;  /* lower goes first */
+	uint8_t state;	   /* enum job_state */
+	uint8_t cause;	   /* enum job_cause */
 };
 
 /* What is known of a job's last failure. Few jobs ever have one. */
@@ -85,6 +86,7 @@ struct jobs {
 	struct slab slab;      /* struct job */
 	struct slab histories; /* struct history */
 	struct map by_id;
+	struct map by_delivery; /* those that wait for the answer to a msgid */
 	uint32_t oldest; /* ends of the list of all, in the order of ids */
 	uint32_t newest;
 };
@@ -119,6 +121,17 @@ uint32_t jobs_after(const struct jobs *jobs, uint64_t id);
 /* Takes a job out of the table; it must be in no list. */
 void jobs_remove(struct jobs *jobs, uint32_t handle);
 
+/*
+ * The running job whose delivery to that subscriber had that msgid, or 0.
+ * Known from jobs_note_delivery on, once place and msgid are set, and until
+ * jobs_drop_delivery, before they change; which may be told of any job. Ends
+ * the process without memory: an answer that finds no job would lose it.
+ */
+uint32_t jobs_find_delivery(
+    const struct jobs *jobs, uint32_t subscriber, uint64_t msgid);
+void jobs_note_delivery(struct jobs *jobs, uint32_t handle);
+void jobs_drop_delivery(struct jobs *jobs, uint32_t handle);
+
 /* Changes the state; the table of transitions in job.c allows it. */
 void job_set_state(struct job *job, enum job_state state);
 
@@ -143,6 +156,8 @@ void job_list_push_back(
     const struct jobs *jobs, struct job_list *list, uint32_t handle);
 void job_list_push_front(
     const struct jobs *jobs, struct job_list *list, uint32_t handle);
+void job_list_insert_after(const struct jobs *jobs, struct job_list *list,
+    uint32_t before, uint32_t handle);
 void job_list_remove(
     const struct jobs *jobs, struct job_list *list, uint32_t handle);
 

@@ -8,6 +8,7 @@ lanes_init(struct lanes *lanes)
 {
 	slab_init(&lanes->slab, sizeof(struct lane));
 	lanes->by_name = NULL;
+	TAILQ_INIT(&lanes->idle);
 }
 
 static void
@@ -35,24 +36,28 @@ lanes_find(const struct lanes *lanes, struct span name)
 	return lane;
 }
 
-static bool
-is_idle(const struct lane *lane)
+void
+lanes_note(struct lanes *lanes, struct lane *lane)
 {
-	return lane_unfinished(lane) == 0 && lane->counts[JOB_DEAD] == 0 &&
-	    LIST_EMPTY(&lane->subscriptions);
+	bool idle = lane_is_idle(lane);
+	if (idle == lane->idle)
+		return;
+	lane->idle = idle;
+	if (idle)
+		TAILQ_INSERT_TAIL(&lanes->idle, lane, in_idle);
+	else
+		TAILQ_REMOVE(&lanes->idle, lane, in_idle);
 }
 
 static bool
 make_room(struct lanes *lanes)
 {
-	struct lane *lane, *following;
-	HASH_ITER(by_name, lanes->by_name, lane, following) {
-		if (!is_idle(lane))
-			continue;
-		remove_lane(lanes, lane);
-		return true;
-	}
-	return false;
+	struct lane *lane = TAILQ_FIRST(&lanes->idle);
+	if (lane == NULL)
+		return false;
+	TAILQ_REMOVE(&lanes->idle, lane, in_idle);
+	remove_lane(lanes, lane);
+	return true;
 }
 
 struct lane *
@@ -70,10 +75,12 @@ lanes_add(
 	lane->policy = *policy;
 	LIST_INIT(&lane->subscriptions);
 	HASH_ADD(by_name, lanes->by_name, name.text, name.count, lane);
-	if (lane->by_name.tbl != NULL)
-		return lane;
-	slab_give(&lanes->slab, handle);
-	return NULL;
+	if (lane->by_name.tbl == NULL) {
+		slab_give(&lanes->slab, handle);
+		return NULL;
+	}
+	lanes_note(lanes, lane);
+	return lane;
 }
 
 /* The first priority from that one on with a ready job; PRIORITY_COUNT when
@@ -120,6 +127,23 @@ lane_push_front(const struct jobs *jobs, struct lane *lane, uint32_t handle)
 }
 
 void
+lane_push_restored(const struct jobs *jobs, struct lane *lane, uint32_t handle)
+{
+	struct job *job = job_at(jobs, handle);
+	struct job_list *list = &lane->ready[job->priority];
+	/* The place of a ready job means nothing: that of the first restored
+	 * one remembers the last one. */
+	uint32_t last = list->head ? job_at(jobs, list->head)->place : 0;
+	if (last == 0) {
+		job_list_push_front(jobs, list, handle);
+		set_occupied(lane, job->priority);
+	} else {
+		job_list_insert_after(jobs, list, last, handle);
+	}
+	job_at(jobs, list->head)->place = handle;
+}
+
+void
 lane_take(const struct jobs *jobs, struct lane *lane, uint32_t handle)
 {
 	unsigned priority = job_at(jobs, handle)->priority;
@@ -130,8 +154,7 @@ lane_take(const struct jobs *jobs, struct lane *lane, uint32_t handle)
 }
 
 uint32_t
-lane_after(
-    const struct jobs *jobs, const struct lane *lane, uint32_t handle)
+lane_after(const struct jobs *jobs, const struct lane *lane, uint32_t handle)
 {
 	const struct job *job = job_at(jobs, handle);
 	if (job->next != 0)

@@ -38,12 +38,17 @@ struct lane {
 	uint64_t failed;
 	struct heap asking; /* subscriptions that can be given a job now */
 	LIST_HEAD(, subscription) subscriptions;
+	uint32_t subscription_count;
+	bool idle; /* it is in lanes->idle */
+	TAILQ_ENTRY(lane) in_idle;
 	UT_hash_handle by_name;
 };
 
 struct lanes {
 	struct slab slab; /* struct lane */
 	struct lane *by_name;
+	/* Without jobs and subscribers; the one that is so longest first. */
+	TAILQ_HEAD(lane_list, lane) idle;
 };
 
 void lanes_init(struct lanes *lanes);
@@ -60,11 +65,14 @@ struct lane *lanes_find(const struct lanes *lanes, struct span name);
 
 /*
  * A new lane with that name, which is valid and not there yet. Its heap is
- * left to the caller to init. When there are LANES_MAX, one that has neither
- * jobs nor subscribers makes room; NULL when there is none, or no memory.
+ * left to the caller to init. When there are LANES_MAX, the one that has been
+ * idle longest makes room; NULL when none is, or no memory.
  */
 struct lane *lanes_add(
     struct lanes *lanes, struct span name, const struct lane_policy *policy);
+
+/* To be told when jobs or subscriptions came to a lane or left it. */
+void lanes_note(struct lanes *lanes, struct lane *lane);
 
 /* Jobs that are to run some time: ready, delayed or running. */
 static inline uint32_t
@@ -72,6 +80,14 @@ lane_unfinished(const struct lane *lane)
 {
 	return lane->counts[JOB_READY] + lane->counts[JOB_DELAYED] +
 	    lane->counts[JOB_RUNNING];
+}
+
+/* Neither jobs, dead ones included, nor subscriptions. */
+static inline bool
+lane_is_idle(const struct lane *lane)
+{
+	return lane_unfinished(lane) == 0 && lane->counts[JOB_DEAD] == 0 &&
+	    lane->subscription_count == 0;
 }
 
 /* The job to be delivered next, or 0. */
@@ -83,6 +99,13 @@ void lane_push_back(
 void lane_push_front(
     const struct jobs *jobs, struct lane *lane, uint32_t handle);
 void lane_take(const struct jobs *jobs, struct lane *lane, uint32_t handle);
+
+/*
+ * In front of all but those that came this way before: each behind the last
+ * one. For jobs that are restored, before anything else happens to the lane.
+ */
+void lane_push_restored(
+    const struct jobs *jobs, struct lane *lane, uint32_t handle);
 
 /* The ready job behind this one in the order of delivery, or 0. */
 uint32_t lane_after(

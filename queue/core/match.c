@@ -4,6 +4,18 @@
 #include "base/check.h"
 #include "core/wish.h"
 
+/* A msgid that no job waits for: after four billions they come again. */
+static uint32_t
+next_msgid(const struct core *core, struct subscriber *subscriber)
+{
+	do
+		subscriber->last_msgid++;
+	while (subscriber->last_msgid == 0 ||
+	    jobs_find_delivery(
+		&core->jobs, subscriber->handle, subscriber->last_msgid) != 0);
+	return subscriber->last_msgid;
+}
+
 /* The attempt is counted here, before the job leaves: a job that kills its
  * worker never gets to say that it failed. */
 static void
@@ -22,7 +34,8 @@ deliver(struct core *core, struct lane *lane, uint32_t handle,
 	job->attempt++;
 	job->at_ms = core->now_ms;
 	job->place = subscriber->handle;
-	job->msgid = ++subscriber->last_msgid;
+	job->msgid = next_msgid(core, subscriber);
+	jobs_note_delivery(&core->jobs, handle);
 	job_list_push_back(&core->jobs, &subscriber->running, handle);
 	demand_served(
 	    &core->demand, &core->lanes, subscription, job->body_bytes);

@@ -34,18 +34,18 @@ again_after(int64_t delay_ms, bool counted)
 {
 	if (delay_ms <= 0)
 		return (struct retry){ .state = JOB_READY, .counted = counted };
-	return (struct retry){ .state = JOB_DELAYED,
-		.delay_ms = delay_ms,
-		.counted = counted };
+	return (struct retry){
+		.state = JOB_DELAYED, .delay_ms = delay_ms, .counted = counted
+	};
 }
 
 struct retry
 retry_decide(const struct lane_policy *policy, const struct job *job,
     enum verdict verdict, int64_t delay_ms, uint64_t random)
 {
-	const struct retry exhausted = { .state = JOB_DEAD,
-		.cause = CAUSE_EXHAUSTED,
-		.counted = true };
+	const struct retry exhausted = {
+		.state = JOB_DEAD, .cause = CAUSE_EXHAUSTED, .counted = true
+	};
 	bool last = job->attempt >= policy->max_attempts;
 	switch (verdict) {
 	case VERDICT_DONE:
@@ -67,9 +67,9 @@ retry_decide(const struct lane_policy *policy, const struct job *job,
 	case VERDICT_DIED:
 		if (last)
 			return exhausted;
-		return (struct retry){ .state = JOB_READY,
-			.counted = true,
-			.in_front = true };
+		return (struct retry){
+			.state = JOB_READY, .counted = true, .in_front = true
+		};
 	case VERDICT_COUNT:
 		break;
 	}

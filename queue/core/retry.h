@@ -13,11 +13,11 @@
 /* How a run ended. */
 enum verdict {
 	VERDICT_DONE,
-	VERDICT_FAIL,    /* the handler failed: try again later */
-	VERDICT_RETRY,   /* not now: again after a delay, not counted */
-	VERDICT_DEAD,    /* no attempt can succeed */
+	VERDICT_FAIL,	 /* the handler failed: try again later */
+	VERDICT_RETRY,	 /* not now: again after a delay, not counted */
+	VERDICT_DEAD,	 /* no attempt can succeed */
 	VERDICT_RELEASE, /* given back: again at once, not counted */
-	VERDICT_DIED,    /* its worker died: again at once */
+	VERDICT_DIED,	 /* its worker died: again at once */
 	VERDICT_COUNT
 };
 
@@ -31,8 +31,8 @@ struct retry {
 	enum job_state state; /* JOB_NONE: the job is done */
 	enum job_cause cause; /* of JOB_DEAD */
 	int64_t delay_ms;     /* of JOB_DELAYED */
-	bool counted;         /* does the run count as an attempt? */
-	bool in_front;        /* of JOB_READY: ahead of its equals */
+	bool counted;	      /* does the run count as an attempt? */
+	bool in_front;	      /* of JOB_READY: ahead of its equals */
 };
 
 /*

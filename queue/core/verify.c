@@ -1,19 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/verify.h"
 
-/* Counts of what was found by walking, to be held against what is kept. */
+/*
+ * What was found by walking, to be held against what is kept. Jobs that are
+ * not in a list of their lane are summed up with a weight that tells lanes
+ * apart, so that one too many here and one too few there does not cancel out.
+ */
 struct found {
-	uint64_t ready;
+	uint64_t jobs;
 	uint64_t delayed;
 	uint64_t running;
-	uint64_t dead;
+	uint64_t delayed_weight;
+	uint64_t running_weight;
+	uint32_t lanes;
+	uint32_t idle_lanes;
+	uint32_t subscriptions;
 };
 
-#define HOLDS(condition)                          \
-	do {                                      \
-		if (!(condition))                 \
+#define HOLDS(condition)                           \
+	do {                                       \
+		if (!(condition))                  \
 			return "not: " #condition; \
 	} while (0)
+
+static uint64_t
+weight(const struct lane *lane)
+{
+	return lane->handle * UINT64_C(0x9e3779b97f4a7c15);
+}
 
 static const char *
 verify_job(const struct core *core, uint32_t handle, enum job_state state)
@@ -46,27 +60,55 @@ verify_list(const struct core *core, const struct job_list *list,
 	return NULL;
 }
 
+/* No item of a heap comes before the one above it. */
+static const char *
+verify_order(const struct heap *heap)
+{
+	for (uint32_t at = 2; at <= heap->count; at++)
+		HOLDS(!heap->before(
+		    heap->context, heap->items[at], heap->items[at / 2]));
+	return NULL;
+}
+
 static const char *
 verify_asking(const struct core *core, const struct lane *lane)
 {
 	const struct subscription *subscription;
-	uint32_t asking = 0;
+	uint32_t asking = 0, count = 0;
 	LIST_FOREACH(subscription, &lane->subscriptions, in_lane) {
 		const struct subscriber *subscriber =
 		    subscriber_at(&core->demand, subscription->subscriber);
 		HOLDS(subscription->lane == lane->handle);
 		HOLDS(subscription->demand <= DEMAND_MAX);
 		HOLDS(subscriber->connected);
-		bool served = subscription->demand > 0 &&
-		    subscriber->held_bytes < HELD_BYTES_MAX;
+		HOLDS(demand_find(subscriber, lane) == subscription);
+		count++;
+		bool served =
+		    subscription->demand > 0 && !subscriber_is_full(subscriber);
 		HOLDS(served == (subscription->place != 0));
 		if (!served)
 			continue;
+		HOLDS(subscription->place <= lane->asking.count);
 		HOLDS(lane->asking.items[subscription->place] ==
 		    subscription->handle);
 		asking++;
 	}
+	HOLDS(count == lane->subscription_count);
 	HOLDS(asking == lane->asking.count);
+	return verify_order(&lane->asking);
+}
+
+/* The jobs in a list of a lane are its own; ready ones of that priority. */
+static const char *
+verify_members(const struct core *core, const struct job_list *list,
+    const struct lane *lane, unsigned priority)
+{
+	for (uint32_t handle = list->head; handle != 0;) {
+		const struct job *job = job_at(&core->jobs, handle);
+		HOLDS(job->lane == lane->handle);
+		HOLDS(priority == PRIORITY_COUNT || job->priority == priority);
+		handle = job->next;
+	}
 	return NULL;
 }
 
@@ -80,22 +122,33 @@ verify_lane(
 		bool occupied =
 		    lane->occupied[priority / 64] >> priority % 64 & 1;
 		HOLDS(occupied == (list->head != 0));
-		const char *broken =
-		    verify_list(core, list, JOB_READY, &ready);
+		const char *broken = verify_list(core, list, JOB_READY, &ready);
+		if (broken == NULL)
+			broken = verify_members(core, list, lane, priority);
 		if (broken != NULL)
 			return broken;
 	}
 	const char *broken = verify_list(core, &lane->dead, JOB_DEAD, &dead);
+	if (broken == NULL)
+		broken =
+		    verify_members(core, &lane->dead, lane, PRIORITY_COUNT);
 	if (broken != NULL)
 		return broken;
 	HOLDS(ready == lane->counts[JOB_READY]);
 	HOLDS(dead == lane->counts[JOB_DEAD]);
 	/* Nobody waits for what is there: the rule of stored demand. */
 	HOLDS(ready == 0 || lane->asking.count == 0);
-	found->ready += ready;
-	found->dead += dead;
+	HOLDS(lane->idle == lane_is_idle(lane));
+	HOLDS(lanes_find(&core->lanes, span_of(lane->name.text)) == lane);
+	found->jobs += ready + dead + lane->counts[JOB_DELAYED] +
+	    lane->counts[JOB_RUNNING];
 	found->delayed += lane->counts[JOB_DELAYED];
 	found->running += lane->counts[JOB_RUNNING];
+	found->delayed_weight += lane->counts[JOB_DELAYED] * weight(lane);
+	found->running_weight += lane->counts[JOB_RUNNING] * weight(lane);
+	found->lanes++;
+	found->idle_lanes += lane->idle;
+	found->subscriptions += lane->subscription_count;
 	return verify_asking(core, lane);
 }
 
@@ -108,12 +161,28 @@ verify_lanes(const struct core *core, struct found *found)
 		if (broken != NULL)
 			return broken;
 	}
+	HOLDS(found->lanes == core->lanes.slab.used);
+	HOLDS(found->lanes <= LANES_MAX);
+	TAILQ_FOREACH(lane, &core->lanes.idle, in_idle) {
+		HOLDS(lane->idle);
+		HOLDS(found->idle_lanes-- > 0);
+	}
+	HOLDS(found->idle_lanes == 0);
 	return NULL;
 }
 
+/* The sums over all subscribers. */
+struct sums {
+	uint64_t running;
+	uint64_t running_weight;
+	uint64_t answerable; /* running jobs with a msgid */
+	uint32_t subscriptions;
+	uint32_t silent;
+};
+
 static const char *
-verify_subscriber(const struct core *core,
-    const struct subscriber *subscriber, uint64_t *running)
+verify_subscriber(const struct core *core, const struct subscriber *subscriber,
+    struct sums *sums)
 {
 	uint64_t count = 0, bytes = 0;
 	const char *broken =
@@ -123,53 +192,104 @@ verify_subscriber(const struct core *core,
 	for (uint32_t handle = subscriber->running.head; handle != 0;) {
 		const struct job *job = job_at(&core->jobs, handle);
 		HOLDS(job->place == subscriber->handle);
-		HOLDS(job->msgid <= subscriber->last_msgid);
 		HOLDS(job->attempt > 0);
+		HOLDS(job->msgid == 0 ||
+		    jobs_find_delivery(
+			&core->jobs, subscriber->handle, job->msgid) == handle);
+		sums->answerable += job->msgid != 0;
+		sums->running_weight +=
+		    weight(lane_at(&core->lanes, job->lane));
 		bytes += job->body_bytes;
 		handle = job->next;
 	}
 	HOLDS(count == subscriber->running_count);
 	HOLDS(bytes == subscriber->held_bytes);
 	HOLDS(subscriber->connected || subscriber->running_count > 0);
-	HOLDS(subscriber->connected ||
-	    LIST_EMPTY(&subscriber->subscriptions));
-	*running += count;
+	HOLDS(subscriber->connected || LIST_EMPTY(&subscriber->subscriptions));
+	/* One connection speaks for a supervised worker, and only one. */
+	HOLDS(subscriber->incarnation == 0 ||
+	    demand_find_worker(&core->demand, subscriber->pid,
+		subscriber->incarnation) == subscriber);
+	HOLDS(!subscriber->over ||
+	    (subscriber->connected && subscriber->incarnation == 0 &&
+		count == 0 && LIST_EMPTY(&subscriber->subscriptions)));
+	sums->running += count;
+	sums->subscriptions += subscriber->subscription_count;
+	sums->silent += !subscriber->connected;
+	return NULL;
+}
+
+static const char *
+verify_silent(const struct core *core, uint32_t silent)
+{
+	int64_t before_ms = INT64_MIN;
+	const struct subscriber *subscriber;
+	TAILQ_FOREACH(subscriber, &core->demand.silent, in_silent) {
+		HOLDS(!subscriber->connected);
+		HOLDS(subscriber->incarnation > 0);
+		HOLDS(subscriber->return_at_ms >= before_ms);
+		HOLDS(silent-- > 0);
+		before_ms = subscriber->return_at_ms;
+	}
+	HOLDS(silent == 0);
 	return NULL;
 }
 
 static const char *
 verify_subscribers(const struct core *core, const struct found *found)
 {
-	uint64_t running = 0;
-	uint32_t silent = 0;
+	struct sums sums = { 0 };
 	const struct subscriber *subscriber;
 	TAILQ_FOREACH(subscriber, &core->demand.all, in_all) {
-		const char *broken =
-		    verify_subscriber(core, subscriber, &running);
+		const char *broken = verify_subscriber(core, subscriber, &sums);
 		if (broken != NULL)
 			return broken;
-		if (!subscriber->connected)
-			silent++;
 	}
-	HOLDS(silent == core->silent);
-	HOLDS(running == found->running);
-	return NULL;
+	HOLDS(sums.running == found->running);
+	HOLDS(sums.running_weight == found->running_weight);
+	HOLDS(sums.answerable == core->jobs.by_delivery.count);
+	HOLDS(sums.subscriptions == found->subscriptions);
+	HOLDS(sums.subscriptions == core->demand.subscriptions.used);
+	return verify_silent(core, sums.silent);
 }
 
 static const char *
 verify_due(const struct core *core, const struct found *found)
 {
+	uint64_t delayed_weight = 0;
 	HOLDS(core->due.count == found->delayed);
 	for (uint32_t at = 1; at <= core->due.count; at++) {
 		uint32_t handle = core->due.items[at];
 		const char *broken = verify_job(core, handle, JOB_DELAYED);
 		if (broken != NULL)
 			return broken;
-		HOLDS(job_at(&core->jobs, handle)->place == at);
-		HOLDS(at == 1 ||
-		    !core->due.before(
-			core->due.context, handle, core->due.items[at / 2]));
+		const struct job *job = job_at(&core->jobs, handle);
+		HOLDS(job->place == at);
+		delayed_weight += weight(lane_at(&core->lanes, job->lane));
 	}
+	HOLDS(delayed_weight == found->delayed_weight);
+	return verify_order(&core->due);
+}
+
+/* The list of all jobs, in the order of their ids. */
+static const char *
+verify_all(const struct core *core, const struct found *found)
+{
+	uint64_t count = 0;
+	uint32_t older = 0;
+	for (uint32_t handle = core->jobs.oldest; handle != 0;) {
+		const struct job *job = job_at(&core->jobs, handle);
+		HOLDS(job->older == older);
+		HOLDS(older == 0 || job_at(&core->jobs, older)->id < job->id);
+		HOLDS(job->state != JOB_NONE);
+		HOLDS(count++ < core->jobs.slab.used);
+		older = handle;
+		handle = job->newer;
+	}
+	HOLDS(older == core->jobs.newest);
+	HOLDS(count == core->jobs.slab.used);
+	HOLDS(count == core->jobs.by_id.count);
+	HOLDS(count == found->jobs);
 	return NULL;
 }
 
@@ -182,10 +302,7 @@ verify_core(const struct core *core)
 		broken = verify_subscribers(core, &found);
 	if (broken == NULL)
 		broken = verify_due(core, &found);
-	if (broken != NULL)
-		return broken;
-	HOLDS(found.ready + found.delayed + found.running + found.dead ==
-	    core->jobs.slab.used);
-	HOLDS(core->jobs.by_id.count == core->jobs.slab.used);
-	return NULL;
+	if (broken == NULL)
+		broken = verify_all(core, &found);
+	return broken;
 }

@@ -32,8 +32,8 @@ wish_save(struct core *core, uint32_t job, bool with_body)
 }
 
 void
-wish_tell_job(
-    struct core *core, enum core_event event, uint32_t handle, uint32_t subscriber)
+wish_tell_job(struct core *core, enum core_event event, uint32_t handle,
+    uint32_t subscriber)
 {
 	const struct job *job = job_at(&core->jobs, handle);
 	struct wish *wish = wish_add(core, WISH_TELL);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "story.h"
+
+static const struct lane *
+next_lane(struct line *line)
+{
+	const char *name = next_word(line, "a queue");
+	const struct lane *lane = lanes_find(&story.core.lanes, span_of(name));
+	if (lane == NULL)
+		fail("there is no queue '%s'", name);
+	return lane;
+}
+
+struct count {
+	const char *name;
+	uint64_t is;
+	bool zero_unless_said;
+	bool said;
+};
+
+static void
+check_counts(struct line *line, struct count *counts, size_t count)
+{
+	story.expectations++;
+	while (has_more(line)) {
+		const char *name = next_word(line, "a count");
+		uint64_t wanted = next_number(line, name, UINT64_MAX);
+		size_t i = 0;
+		while (i < count && strcmp(counts[i].name, name) != 0)
+			i++;
+		if (i == count)
+			fail("nothing called '%s' is counted", name);
+		counts[i].said = true;
+		if (counts[i].is != wanted)
+			fail("expected %s %llu, but it is %llu", name,
+			    (unsigned long long)wanted,
+			    (unsigned long long)counts[i].is);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (counts[i].zero_unless_said && !counts[i].said &&
+		    counts[i].is != 0)
+			fail("expected %s 0, but it is %llu", counts[i].name,
+			    (unsigned long long)counts[i].is);
+}
+
+void
+do_counts(struct line *line)
+{
+	const struct lane *lane = next_lane(line);
+	struct count counts[] = {
+		{ "ready", lane->counts[JOB_READY], true, false },
+		{ "delayed", lane->counts[JOB_DELAYED], true, false },
+		{ "running", lane->counts[JOB_RUNNING], true, false },
+		{ "dead", lane->counts[JOB_DEAD], true, false },
+		{ "demand", demand_pending(lane), true, false },
+		{ "enqueued", lane->enqueued, false, false },
+		{ "done", lane->done, false, false },
+		{ "failed", lane->failed, false, false },
+	};
+	check_counts(line, counts, sizeof(counts) / sizeof(*counts));
+}
+
+void
+do_totals(struct line *line)
+{
+	const struct counters *counters = &story.core.counters;
+	struct count counts[] = {
+		{ "enqueued", counters->enqueued, true, false },
+		{ "delivered", counters->delivered, true, false },
+		{ "done", counters->done, true, false },
+		{ "failed", counters->failed, true, false },
+		{ "retried", counters->retried, true, false },
+		{ "released", counters->released, true, false },
+		{ "died", counters->died, true, false },
+		{ "dead", counters->dead, true, false },
+		{ "stale", counters->stale, true, false },
+	};
+	check_counts(line, counts, sizeof(counts) / sizeof(*counts));
+}
+
+struct walk {
+	const struct lane *lane;
+	uint32_t handle;
+};
+
+static void
+check_next_ready(void *context, const char *label)
+{
+	struct walk *walk = context;
+	uint64_t id = id_of_label(label);
+	if (walk->handle == 0)
+		fail("expected %s to be ready, but no more jobs are", label);
+	const struct job *job = job_at(&story.core.jobs, walk->handle);
+	if (job->id != id)
+		fail("expected %s to be ready next, but it is %s", label,
+		    label_of(job->id));
+	walk->handle = lane_after(&story.core.jobs, walk->lane, walk->handle);
+}
+
+/* "order mail 12..20": all ready jobs, as they would be delivered. */
+void
+do_order(struct line *line)
+{
+	struct walk walk = { .lane = next_lane(line) };
+	story.expectations++;
+	walk.handle = lane_first(walk.lane);
+	while (has_more(line))
+		each_label(next_word(line, "a job"), check_next_ready, &walk);
+	if (walk.handle != 0)
+		fail("expected no more ready jobs, but %s is",
+		    label_of(job_at(&story.core.jobs, walk.handle)->id));
+}
+
+static void
+check_job_attempt(struct line *line, const struct job *job)
+{
+	uint64_t attempt = next_number(line, "the attempt", UINT16_MAX);
+	if (job->attempt != attempt)
+		fail("expected attempt %llu, but it is %u",
+		    (unsigned long long)attempt, job->attempt);
+}
+
+static void
+check_job_reason(struct line *line, const struct job *job)
+{
+	struct text wanted;
+	rest_of_line(line, &wanted);
+	const char *reason = job_reason(&story.core.jobs, job);
+	if (strcmp(reason, wanted.text) != 0)
+		fail("expected the reason \"%s\", but it is \"%s\"",
+		    wanted.text, reason);
+}
+
+/* "job 10 dead exhausted attempt 3 because exit 1", "job 10 gone" */
+void
+do_job(struct line *line)
+{
+	uint32_t handle =
+	    jobs_find(&story.core.jobs, id_of_label(next_word(line, "a job")));
+	const char *wanted = next_word(line, "a state");
+	const struct job *job =
+	    handle ? job_at(&story.core.jobs, handle) : NULL;
+	const char *state =
+	    job ? job_state_name((enum job_state)job->state) : "gone";
+	story.expectations++;
+	if (strcmp(wanted, state) != 0)
+		fail("expected it %s, but it is %s", wanted, state);
+	if (job != NULL && job->state == JOB_DEAD &&
+	    !next_is(line, job_cause_name((enum job_cause)job->cause)))
+		fail("it is dead because it was %s",
+		    job_cause_name((enum job_cause)job->cause));
+	if (job != NULL && next_is(line, "attempt"))
+		check_job_attempt(line, job);
+	if (job != NULL && next_is(line, "because"))
+		check_job_reason(line, job);
+	end_of_line(line);
+}
+
+/* "wake 2s", "wake 1800ms..2200ms", "wake never" */
+void
+do_wake(struct line *line)
+{
+	int64_t from_ms = INT64_MAX, to_ms = INT64_MAX;
+	int64_t is_ms = core_wake_at(&story.core);
+	story.expectations++;
+	if (!next_is(line, "never"))
+		next_durations(line, "a time", &from_ms, &to_ms);
+	end_of_line(line);
+	if (is_ms == INT64_MAX && from_ms != INT64_MAX)
+		fail("expected a time to wake, but there is none");
+	if (is_ms < from_ms || is_ms > to_ms)
+		fail("the time to wake is %lldms", (long long)is_ms);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "story.h"
+
+/* Time passes, and the core is called whenever it asked to be. */
+void
+do_at(struct line *line)
+{
+	int64_t to_ms = next_duration(line, "a time");
+	end_of_line(line);
+	if (to_ms < story.now_ms)
+		fail("time does not go back");
+	for (unsigned calls = 0; core_wake_at(&story.core) <= to_ms; calls++) {
+		if (calls == 100000)
+			fail("the core never stops asking to be called");
+		if (core_wake_at(&story.core) > story.now_ms)
+			story.now_ms = core_wake_at(&story.core);
+		tell(&(struct fact){ .kind = FACT_TIME });
+		render_all();
+	}
+	story.now_ms = to_ms;
+}
+
+/* "queue mail attempts 3 retry 1s..10s": its rules, before it is used. */
+void
+do_queue(struct line *line)
+{
+	if (story.policy_count == POLICIES_MAX)
+		fail("more than %d queues with rules", POLICIES_MAX);
+	struct policy *policy = &story.policies[story.policy_count];
+	*policy = (struct policy){ .policy = { .max_attempts = 10,
+				       .retry = { 2000, 3600 * 1000 } } };
+	set_text(&policy->queue, "%s", next_word(line, "a queue"));
+	if (lanes_find(&story.core.lanes, span_of(policy->queue.text)))
+		fail("the queue is there already");
+	if (next_is(line, "attempts"))
+		policy->policy.max_attempts =
+		    (uint32_t)next_number(line, "the attempts", UINT32_MAX);
+	if (next_is(line, "retry"))
+		next_durations(line, "delays", &policy->policy.retry.base_ms,
+		    &policy->policy.retry.cap_ms);
+	end_of_line(line);
+	story.policy_count++;
+}
+
+struct lane_policy
+policy_of(const void *context, struct span queue)
+{
+	(void)context;
+	for (unsigned i = 0; i < story.policy_count; i++)
+		if (span_is_text(queue, story.policies[i].queue.text))
+			return story.policies[i].policy;
+	return (struct lane_policy){ .max_attempts = 10,
+		.retry = { 2000, 3600 * 1000 } };
+}
+
+static void
+enqueue_one(void *context, const char *label)
+{
+	struct fact fact = *(const struct fact *)context;
+	tell(&fact);
+	if (story.core.refusal == REFUSAL_NONE)
+		name_job(label, story.core.answer);
+	render_all();
+}
+
+/* "enqueue mail 10..20 a b priority 5 bytes 1000" */
+void
+do_enqueue(struct line *line)
+{
+	struct fact fact = { .kind = FACT_ENQUEUE,
+		.enqueue = { .queue = span_of(next_queue(line)),
+		    .body_bytes = 1,
+		    .priority = 128 } };
+	unsigned first = line->at, end = first;
+	while (end < line->count && strcmp(line->words[end], "priority") != 0 &&
+	    strcmp(line->words[end], "bytes") != 0)
+		end++;
+	line->at = end;
+	if (next_is(line, "priority"))
+		fact.enqueue.priority =
+		    (uint8_t)next_number(line, "a priority", UINT8_MAX);
+	if (next_is(line, "bytes"))
+		fact.enqueue.body_bytes =
+		    (uint32_t)next_number(line, "bytes", BODY_BYTES_MAX);
+	end_of_line(line);
+	if (first == end)
+		fail("which jobs?");
+	for (unsigned i = first; i < end; i++)
+		each_label(line->words[i], enqueue_one, &fact);
+}
+
+/* "restore mail 10 running attempt 2", "... delayed until 5s",
+ * "... dead exhausted", "... because signal 9" */
+void
+do_restore(struct line *line)
+{
+	struct text reason = { "" };
+	struct fact fact = { .kind = FACT_RESTORE };
+	fact.restore.queue = span_of(next_queue(line));
+	const char *label = next_word(line, "a job");
+	enum job_state state =
+	    job_state_of_name(span_of(next_word(line, "a state")));
+	if (state == JOB_NONE)
+		fail("a state is ready, delayed, running or dead");
+	struct job *job = &fact.restore.job;
+	job->id = story.core.next_id;
+	job->priority = 128;
+	job->state = (uint8_t)state;
+	if (next_is(line, "exhausted"))
+		job->cause = CAUSE_EXHAUSTED;
+	else if (next_is(line, "rejected"))
+		job->cause = CAUSE_REJECTED;
+	if (next_is(line, "attempt"))
+		job->delivery = job->attempt =
+		    (uint16_t)next_number(line, "the attempt", UINT16_MAX);
+	if (next_is(line, "priority"))
+		job->priority =
+		    (uint8_t)next_number(line, "a priority", UINT8_MAX);
+	if (next_is(line, "until"))
+		job->at_ms = next_duration(line, "a time");
+	if (next_is(line, "because"))
+		rest_of_line(line, &reason);
+	end_of_line(line);
+	fact.restore.reason = span_of(reason.text);
+	name_job(label, job->id);
+	tell(&fact);
+	render_all();
+}
