@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Verbs that change what runs: scale, restart, shutdown.
+ */
+#include "qctl/answer.h"
+#include "qctl/rows.h"
+#include "qctl/say.h"
+#include "qctl/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void
+print_scale(const msgpack_object *result)
+{
+	int64_t to = answer_integer(result, "to");
+	text_print(stdout, answer_text(result, "pool"));
+	printf(": %" PRId64 " worker%s, before %" PRId64 "\n", to,
+	    to == 1 ? "" : "s", answer_integer(result, "from"));
+}
+
+int
+do_scale(struct command *command)
+{
+	int64_t workers = 0;
+	number_read(command->arguments[0], 0, INT64_MAX, &workers);
+	const struct gsq_field fields[] = {
+		gsq_integer("workers", workers),
+		gsq_text("pool", command->options[OPTION_POOL].text),
+	};
+	const msgpack_object *result;
+	int failed = session_call(
+	    command, METHOD_scale, fields, FIELD_COUNT(fields), &result);
+	if (failed != EXIT_DONE)
+		return failed;
+	if (command->form == FORM_TABLE)
+		print_scale(result);
+	else
+		rows_print_json(json_of(result), command->form);
+	return EXIT_DONE;
+}
+
+int
+do_restart(struct command *command)
+{
+	struct gsq_field field = gsq_text("id", command->arguments[0]);
+	const msgpack_object *result;
+	int failed = session_call(command, METHOD_restart, &field, 1, &result);
+	if (failed != EXIT_DONE)
+		return failed;
+	if (command->form != FORM_TABLE) {
+		rows_print_json(json_of(result), command->form);
+		return EXIT_DONE;
+	}
+	text_print(stdout, answer_text(result, "id"));
+	printf(
+	    ": ready again, pid %" PRId64 "\n", answer_integer(result, "pid"));
+	return EXIT_DONE;
+}
+
+/* The supervisor's end closes its connections: nothing else is as certain. */
+static int
+wait_for_end(struct command *command)
+{
+	struct gsq *gsq = command->sockets[SOCKET_OF_SUPERVISOR];
+	const struct message *message;
+	enum gsq_status status;
+	while ((status = gsq_receive(
+		    gsq, session_left_ms(command), &message)) == GSQ_OK)
+		continue;
+	if (status == GSQ_BROKEN)
+		return EXIT_DONE;
+	if (status == GSQ_TIMEOUT) {
+		say("gsq is still stopping");
+		return EXIT_TIMED_OUT;
+	}
+	return session_failed(command, SOCKET_OF_SUPERVISOR, status);
+}
+
+int
+do_shutdown(struct command *command)
+{
+	const msgpack_object *result;
+	int status = session_call(command, METHOD_shutdown, NULL, 0, &result);
+	if (status == EXIT_DONE)
+		status = wait_for_end(command);
+	if (status != EXIT_DONE)
+		return status;
+	if (command->form == FORM_TABLE) {
+		puts("gsq has stopped");
+		return EXIT_DONE;
+	}
+	json_t *stopped = json_made(json_object());
+	json_put(stopped, "state", json_string("stopped"));
+	rows_print_json(stopped, command->form);
+	return EXIT_DONE;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#include "qctl/say.h"
+
+#include "qctl/exit_status.h"
+#include "qctl/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LINE_BYTES_MAX 2048
+
+void
+say(const char *format, ...)
+{
+	char line[LINE_BYTES_MAX];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	fputs("qctl: ", stderr);
+	text_print(stderr, span_of(line));
+	fputc('\n', stderr);
+}
+
+_Noreturn void
+out_of_memory(void)
+{
+	say("out of memory");
+	exit(EXIT_SYSTEM);
+}
