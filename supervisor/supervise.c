@@ -233,22 +233,34 @@ is_worth_telling(unsigned count)
 	return (count & (count - 1)) == 0;
 }
 
+/* A second TERM that comes before a busy worker has seen the first is the same
+ * one to the kernel; so a worker is hurried by a signal of its own. */
+static int
+signal_of(const struct supervisor *supervisor, const struct plan_wish *wish)
+{
+	bool hurried = supervisor->plan.children[wish->child].hurried;
+	if (wish->signal == SIGTERM && hurried && wish->child != PLAN_QUEUE)
+		return SIGQUIT;
+	return wish->signal;
+}
+
 static void
 do_signal(struct supervisor *supervisor, struct child *child,
     const struct plan_wish *wish)
 {
 	unsigned kills = supervisor->plan.children[child->place].kills;
+	int number = signal_of(supervisor, wish);
 	bool term = wish->signal == SIGTERM;
 	bool unkillable = wish->why == PLAN_WHY_UNKILLABLE;
 	const char *event = term ? "stop" : "kill";
 	if (wish->why == PLAN_WHY_START_TIMEOUT || unkillable)
 		event = plan_why_text(wish->why);
-	child_signal(child, wish->signal);
+	child_signal(child, number);
 	if (!unkillable || is_worth_telling(kills))
 		log_event(term ? LOG_INFO : LOG_WARNING, event,
 		    "child=%s child_pid=%d inc=%" PRId64 " signal=%s reason=%s",
 		    child->id, (int)child->pid, child->incarnation,
-		    term ? "TERM" : "KILL", plan_why_text(wish->why));
+		    sigabbrev_np(number), plan_why_text(wish->why));
 }
 
 static void

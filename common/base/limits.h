@@ -65,4 +65,8 @@
 /* One line of a handler's output in the log; longer ones are cut and say so. */
 #define OUTPUT_LINE_BYTES_MAX 2048
 
+/* What a handler may write into the log for one job: some thousand lines, so
+ * that one gone wild neither fills the disk nor hides the others. */
+#define OUTPUT_JOB_BYTES_MAX (512u * 1024)
+
 #endif

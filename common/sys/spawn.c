@@ -59,6 +59,15 @@ find_in_path(const char *name, char found[PATH_MAX])
 	}
 }
 
+int
+spawn_check(const char *path)
+{
+	char found[PATH_MAX];
+	if (strchr(path, '/') == NULL)
+		return find_in_path(path, found);
+	return judge_file(path);
+}
+
 /* ---- the child ---- */
 
 /* Everything that the child needs. It shares the parent's memory until it

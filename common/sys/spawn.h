@@ -36,6 +36,11 @@ struct spawn {
  */
 pid_t spawn_process(const struct spawn *spawn);
 
+/* Can a program of that path be found and may it be executed? 0, ENOENT, EACCES
+ * or what else stat says. 0 promises nothing: its format or its interpreter may
+ * be wrong. */
+int spawn_check(const char *path);
+
 /*
  * Kills with that signal every child of this process that keep() does not
  * know, which for a subreaper are the orphans of what it started. Returns how

@@ -147,7 +147,7 @@ def test_the_environment_of_a_handler():
 
 def test_no_shell_looks_at_the_command():
     """Arguments arrive as they were given, whatever they contain."""
-    output = temporary("arguments")
+    output = temporary("executed")
     handler = script("arguments",
                      'for word; do printf "%s\\n" "$word"; done > "$0.out"\n')
     words = ["$(touch %s)" % output, "`id`", "a b", "*", "; exit 3", "'", '"',

@@ -182,6 +182,19 @@ Test(spawn, an_empty_part_of_the_path_is_the_directory_where_we_are)
 	cr_assert_eq(error_of("program"), 0);
 }
 
+Test(spawn, a_look_tells_what_a_start_would_say)
+{
+	cr_assert_eq(spawn_check(file), ENOENT);
+	make_file("#!/bin/sh\nexit 0\n", 0600);
+	cr_assert_eq(spawn_check(file), EACCES);
+	make_file("#!/bin/sh\nexit 0\n", 0700);
+	cr_assert_eq(spawn_check(file), 0);
+	cr_assert_eq(spawn_check(directory), EACCES);
+	setenv("PATH", "/usr/bin:/bin", 1);
+	cr_assert_eq(spawn_check("true"), 0);
+	cr_assert_eq(spawn_check("no-such-program"), ENOENT);
+}
+
 /* ---- groups and signals ---- */
 
 Test(spawn, the_child_leads_a_group_or_a_session)

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/environment.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a program needs to find others, to know its user and to speak his
+ * language. One that ends in _ stands for all that begin so. */
+static const char *const allowed[] = { "PATH", "HOME", "USER", "LOGNAME",
+	"SHELL", "LANG", "LC_", "TZ", "TMPDIR" };
+
+static bool
+is_allowed(const char *variable)
+{
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		size_t count = strlen(allowed[i]);
+		if (strncmp(variable, allowed[i], count) == 0 &&
+		    (variable[count] == '=' || allowed[i][count - 1] == '_'))
+			return true;
+	}
+	return false;
+}
+
+int
+environment_init(
+    struct environment *environment, char *const *from, const char *directory)
+{
+	size_t count = 0;
+	memset(environment, 0, sizeof(*environment));
+	while (from[count] != NULL)
+		count++;
+	environment->variables = calloc(ENVIRONMENT_JOB_VARIABLES + count + 1,
+	    sizeof(*environment->variables));
+	if (environment->variables == NULL ||
+	    asprintf(&environment->directory, "GSQ_DIR=%s", directory) < 0) {
+		free(environment->variables);
+		memset(environment, 0, sizeof(*environment));
+		return ENOMEM;
+	}
+	char **variables = environment->variables;
+	*variables++ = environment->id;
+	*variables++ = environment->queue;
+	*variables++ = environment->attempt;
+	*variables++ = environment->priority;
+	*variables++ = environment->directory;
+	for (size_t i = 0; i < count; i++)
+		if (is_allowed(from[i]))
+			*variables++ = from[i];
+	return 0;
+}
+
+void
+environment_release(struct environment *environment)
+{
+	free(environment->variables);
+	free(environment->directory);
+	memset(environment, 0, sizeof(*environment));
+}
+
+char *const *
+environment_of_job(struct environment *environment, uint64_t id,
+    const char *queue, int64_t attempt, int64_t priority)
+{
+	snprintf(environment->id, sizeof(environment->id),
+	    "GSQ_JOB_ID=%" PRIu64, id);
+	snprintf(environment->queue, sizeof(environment->queue), "GSQ_QUEUE=%s",
+	    queue);
+	snprintf(environment->attempt, sizeof(environment->attempt),
+	    "GSQ_ATTEMPT=%" PRId64, attempt);
+	snprintf(environment->priority, sizeof(environment->priority),
+	    "GSQ_PRIORITY=%" PRId64, priority);
+	return environment->variables;
+}

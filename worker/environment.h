@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a handler finds in its environment: an allow-list of the worker's own,
+ * so that no secret of whoever started gsq reaches every handler, and GSQ_*.
+ */
+#ifndef GSQ_WORKER_ENVIRONMENT_H
+#define GSQ_WORKER_ENVIRONMENT_H
+
+#include "base/name.h"
+
+#include <stdint.h>
+
+/* GSQ_JOB_ID, GSQ_QUEUE, GSQ_ATTEMPT, GSQ_PRIORITY, GSQ_DIR */
+#define ENVIRONMENT_JOB_VARIABLES 5
+
+struct environment {
+	/* Ends with NULL. The variables of the job come first, those of the
+	 * worker follow and are borrowed from its environment. */
+	char **variables;
+	char id[40];
+	char queue[NAME_BYTES_MAX + 16];
+	char attempt[40];
+	char priority[40];
+	char *directory; /* owned */
+};
+
+/* from: the worker's environment, which must stay good. directory: where this
+ * gsq lives, so that a handler can enqueue. 0 or ENOMEM. */
+int environment_init(
+    struct environment *environment, char *const *from, const char *directory);
+void environment_release(struct environment *environment);
+
+/* The environment for one job, good until the next call. */
+char *const *environment_of_job(struct environment *environment, uint64_t id,
+    const char *queue, int64_t attempt, int64_t priority);
+
+#endif
