@@ -18,13 +18,15 @@ on_message(struct peer *peer, const struct message *message)
 	struct channel *channel = peer->context;
 	union {
 		struct params_worker_up up;
+		struct params_introduced introduced;
 		struct params_worker_down down;
 	} params;
 	char reason[REASON_BYTES_MAX];
 	enum method method = METHOD_NONE;
 	if (message->kind == MESSAGE_NOTIFICATION)
 		method = method_of_name(message->method);
-	if (method != METHOD_worker_up && method != METHOD_worker_down) {
+	if (method != METHOD_worker_up && method != METHOD_introduced &&
+	    method != METHOD_worker_down) {
 		ignore(message->method, "unknown here");
 		return;
 	}
@@ -35,6 +37,8 @@ on_message(struct peer *peer, const struct message *message)
 	}
 	if (method == METHOD_worker_up)
 		channel->events->on_worker_up(channel->context, &params.up);
+	else if (method == METHOD_introduced)
+		channel->events->on_introduced(channel->context);
 	else
 		channel->events->on_worker_down(channel->context, &params.down);
 }

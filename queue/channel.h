@@ -17,6 +17,7 @@
 struct channel_events {
 	void (*on_worker_up)(
 	    void *context, const struct params_worker_up *params);
+	void (*on_introduced)(void *context);
 	void (*on_worker_down)(
 	    void *context, const struct params_worker_down *params);
 	/* The supervisor is dead. */

@@ -157,9 +157,10 @@ take_bodies(const struct params_enqueue *params, struct bodies *bodies,
 }
 
 static void
-answer_enqueue(const struct request *request, bool single, uint64_t first_id,
-    uint32_t count)
+answer_enqueue(const struct request *request, struct span queue, bool single,
+    uint64_t first_id, uint32_t count)
 {
+	enum durability durability = turn_durability(turn_of(request), queue);
 	struct message_writer writer;
 	if (!request->wants_answer)
 		return;
@@ -174,7 +175,7 @@ answer_enqueue(const struct request *request, bool single, uint64_t first_id,
 			put_unsigned(&writer, first_id + i);
 	}
 	put_key(&writer, "durability");
-	put_text(&writer, SPAN_LITERAL("memory"));
+	put_text(&writer, span_of(durability_name(durability)));
 	end_answer(request, &writer);
 }
 
@@ -201,8 +202,8 @@ enqueue_all(const struct request *request, const struct params_enqueue *params,
 			shutdown(request->client->peer.fd, SHUT_RDWR);
 		return;
 	}
-	answer_enqueue(
-	    request, bodies->objects == NULL, first_id, bodies->count);
+	answer_enqueue(request, params->queue, bodies->objects == NULL,
+	    first_id, bodies->count);
 }
 
 static void
@@ -215,7 +216,8 @@ on_enqueue(const struct request *request, const void *from)
 	    take_bodies(params, &bodies, words, sizeof(words));
 	if (refusal != REFUSAL_NONE)
 		refuse(request, refusal, words);
-	else if (!turn_has_room(turn_of(request), bodies.count, bodies.bytes))
+	else if (!turn_has_room(turn_of(request), params->queue, bodies.count,
+		     bodies.bytes))
 		refuse(request, REFUSAL_FULL,
 		    "no room on the disk; it is taken again when jobs have "
 		    "ended or there is space");
@@ -321,7 +323,7 @@ subscribe(const struct request *request, const struct params_subscribe *params,
 	}
 	client->subscriber = (uint32_t)server->turn.core.answer;
 	/* Nothing could be delivered to it: let its connection end. */
-	if (!server_set_worker(server, client->subscriber, client))
+	if (!roster_set(&server->roster, client->subscriber, client))
 		shutdown(client->peer.fd, SHUT_RDWR);
 	answer_subscribe(request, held);
 }
@@ -623,6 +625,6 @@ inlet_gone(struct client *client)
 	struct fact fact = { .kind = FACT_GONE,
 		.now_ms = server_now_ms(server),
 		.subscriber = client->subscriber };
-	server_set_worker(server, client->subscriber, NULL);
+	roster_clear(&server->roster, client->subscriber);
 	turn_step(&server->turn, &fact, (struct span){ 0 });
 }

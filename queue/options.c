@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue/options.h"
 
+#include "sys/directory.h"
+
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,12 +13,17 @@ enum option_key {
 	KEY_INCARNATION = 0x100,
 	KEY_CHANNEL,
 	KEY_LISTENER,
+	KEY_STORE,
+	KEY_CHECK,
+	KEY_SALVAGE,
 	KEY_VERSION,
 	KEY_USAGE
 };
 
 static const struct argp_option option_table[] = {
 	{ "directory", 'd', "DIR", 0, "where the socket lives", 0 },
+	{ "store", KEY_STORE, "DIR", 0, "where the jobs are kept (DIR/store)",
+	    0 },
 	{ "configuration", 'c', "FILE", 0, "read the configuration file", 0 },
 	{ "incarnation", KEY_INCARNATION, "N", 0,
 	    "which life of this queue it is, from 1", 0 },
@@ -25,6 +32,10 @@ static const struct argp_option option_table[] = {
 	{ "listener", KEY_LISTENER, "FD", 0,
 	    "listening socket to accept from; without it DIR/gsq.sock is made",
 	    0 },
+	{ "check", KEY_CHECK, "STORE", 0,
+	    "look whether that store is sound, and change nothing", 1 },
+	{ "salvage", KEY_SALVAGE, "STORE", 0,
+	    "make a sound store of all that can be read of a damaged one", 1 },
 	{ "verbose", 'v', NULL, 0, "log every job", 0 },
 	{ "help", 'h', NULL, 0, "give this help list", -1 },
 	{ "usage", KEY_USAGE, NULL, 0, "give a short usage message", -1 },
@@ -43,7 +54,9 @@ static const struct argp parser = {
 	.options = option_table,
 	.parser = parse_option,
 	.doc = "Keeps jobs and gives them to the workers that ask. Started by "
-	       "the supervisor.",
+	       "the supervisor."
+	       "\vWith --check or --salvage it serves nobody; the store must "
+	       "not be in use.",
 };
 
 static int64_t
@@ -62,11 +75,36 @@ parse_number(struct argp_state *state, const char *option, const char *text,
 }
 
 static void
-take_directory(
-    struct options *options, const char *text, struct argp_state *state)
+take_path(char path[PATH_MAX], const char *text, struct argp_state *state)
 {
-	if (snprintf(options->directory, sizeof(options->directory), "%s",
-		text) >= (int)sizeof(options->directory))
+	if (*text == '\0')
+		argp_error(state, "the name of a directory is missing");
+	if (snprintf(path, PATH_MAX, "%s", text) >= PATH_MAX)
+		argp_error(state, "the name of a directory is too long");
+}
+
+static void
+take_work(struct options *options, enum work work, const char *text,
+    struct argp_state *state)
+{
+	if (options->work != WORK_SERVE)
+		argp_error(state, "--check and --salvage exclude each other");
+	options->work = work;
+	take_path(options->store, text, state);
+}
+
+static void
+complete(struct options *options, struct argp_state *state)
+{
+	if (options->work != WORK_SERVE)
+		return;
+	if (*options->directory == '\0')
+		argp_error(state,
+		    "--directory is missing; the supervisor starts this "
+		    "program with all it needs");
+	if (*options->store == '\0' &&
+	    directory_path(options->store, sizeof(options->store),
+		options->directory, STORE_NAME) != 0)
 		argp_error(state, "the name of the directory is too long");
 }
 
@@ -77,7 +115,16 @@ parse_option(int key, char *text, struct argp_state *state)
 	struct options *options = said->options;
 	switch (key) {
 	case 'd':
-		take_directory(options, text, state);
+		take_path(options->directory, text, state);
+		return 0;
+	case KEY_STORE:
+		take_path(options->store, text, state);
+		return 0;
+	case KEY_CHECK:
+		take_work(options, WORK_CHECK, text, state);
+		return 0;
+	case KEY_SALVAGE:
+		take_work(options, WORK_SALVAGE, text, state);
 		return 0;
 	case 'c':
 		said->configuration_path = text;
@@ -111,10 +158,7 @@ parse_option(int key, char *text, struct argp_state *state)
 		argp_error(state, "unexpected argument '%s'", text);
 		return 0;
 	case ARGP_KEY_END:
-		if (*options->directory == '\0')
-			argp_error(state,
-			    "--directory is missing; the supervisor starts "
-			    "this program with all it needs");
+		complete(options, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

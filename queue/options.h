@@ -19,9 +19,17 @@
 #define EXIT_BOOT_FAILED   71
 #define EXIT_CONFIGURATION 78
 
+enum work {
+	WORK_SERVE,
+	WORK_CHECK,  /* look whether a store is sound */
+	WORK_SALVAGE /* make a sound store of what a damaged one has */
+};
+
 struct options {
+	enum work work;
 	struct configuration configuration;
 	char directory[PATH_MAX];
+	char store[PATH_MAX]; /* where the jobs are kept */
 	int64_t incarnation; /* which life of this queue it is, from 1 */
 	int channel_fd;	     /* -1: no supervisor */
 	int listener_fd;     /* -1: it makes its own socket */

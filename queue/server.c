@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "queue/inlet.h"
 #include "queue/report.h"
+#include "queue/store_log.h"
 #include "sys/clock.h"
 #include "sys/directory.h"
 #include "sys/log.h"
@@ -28,58 +29,6 @@
 /* Out of descriptors: look again after that time, instead of being called by
  * the loop without end. */
 #define ACCEPT_PAUSE_MS 100
-
-/* A queue that keeps its jobs in memory begins its ids a billion further in
- * each life: a worker that still holds a job of the life before must not find
- * another one under its number. Small enough for 2^53 in 9 million lives. */
-#define IDS_PER_LIFE UINT64_C(1000000000)
-
-int64_t
-server_now_ms(struct server *server)
-{
-	if (server->now_ms == 0)
-		server->now_ms = clock_monotonic_ms();
-	return server->now_ms;
-}
-
-/* ---- workers ---- */
-
-struct client *
-server_worker(const struct server *server, uint32_t subscriber)
-{
-	return subscriber < server->worker_room ? server->workers[subscriber]
-						: NULL;
-}
-
-static bool
-make_worker_room(struct server *server, uint32_t subscriber)
-{
-	uint32_t room = server->worker_room ? server->worker_room : 64;
-	while (room <= subscriber)
-		room *= 2;
-	if (room == server->worker_room)
-		return true;
-	struct client **workers =
-	    realloc(server->workers, room * sizeof(struct client *));
-	if (workers == NULL)
-		return false;
-	memset(workers + server->worker_room, 0,
-	    (room - server->worker_room) * sizeof(struct client *));
-	server->workers = workers;
-	server->worker_room = room;
-	return true;
-}
-
-bool
-server_set_worker(
-    struct server *server, uint32_t subscriber, struct client *client)
-{
-	if (subscriber >= server->worker_room &&
-	    (client == NULL || !make_worker_room(server, subscriber)))
-		return client == NULL;
-	server->workers[subscriber] = client;
-	return true;
-}
 
 /* ---- effects of the turn ---- */
 
@@ -109,7 +58,7 @@ on_deliver(void *context, uint32_t subscriber, uint32_t handle,
     struct span body, bool kept)
 {
 	struct server *server = context;
-	struct client *client = server_worker(server, subscriber);
+	struct client *client = roster_find(&server->roster, subscriber);
 	const struct job *job = job_at(&server->turn.core.jobs, handle);
 	struct message_writer writer;
 	if (client == NULL)
@@ -200,8 +149,18 @@ on_supervisor_gone(void *context)
 	server->exit_code = EXIT_BUG;
 }
 
+static void
+on_introduced(void *context)
+{
+	struct server *server = context;
+	struct fact fact = { .kind = FACT_INTRODUCED,
+		.now_ms = server_now_ms(server) };
+	turn_step(&server->turn, &fact, (struct span){ 0 });
+}
+
 static const struct channel_events channel_events = {
 	.on_worker_up = on_worker_up,
+	.on_introduced = on_introduced,
 	.on_worker_down = on_worker_down,
 	.on_closed = on_supervisor_gone,
 };
@@ -389,10 +348,25 @@ end_turn(struct server *server)
 	arm_timer(server);
 }
 
+/* What was running when the queue of before ended: with a supervisor that has
+ * just started itself, nothing of it lives. */
+static void
+tell_restored(struct server *server)
+{
+	const struct options *options = server->options;
+	struct fact fact = { .kind = FACT_RESTORED,
+		.now_ms = server_now_ms(server) };
+	fact.restored.supervised = options->channel_fd >= 0;
+	fact.restored.everything_died =
+	    fact.restored.supervised && options->incarnation == 1;
+	turn_step(&server->turn, &fact, (struct span){ 0 });
+}
+
 static void
 run_loop(struct server *server)
 {
-	arm_timer(server);
+	tell_restored(server);
+	end_turn(server);
 	while (!server->stopping) {
 		if (event_base_loop(server->base, EVLOOP_ONCE) < 0) {
 			log_event(LOG_ERROR, "loop-failed", "error=\"%s\"",
@@ -425,11 +399,21 @@ policy_of(const void *context, struct span queue)
 	return (struct lane_policy){
 		.max_attempts = (uint32_t)found.max_attempts,
 		.retry = found.retry,
+		.durability = found.durability,
 	};
 }
 
+/* Errors of the store that no further start mends: somebody must do
+ * something. */
+static bool
+is_hopeless(int error)
+{
+	return error == EBADMSG || error == EPROTONOSUPPORT || error == EPERM ||
+	    error == EACCES || error == EWOULDBLOCK || error == EROFS;
+}
+
 static int
-open_store(struct server *server)
+load_store(struct server *server)
 {
 	static const struct turn_effects effects = {
 		.deliver = on_deliver,
@@ -438,22 +422,38 @@ open_store(struct server *server)
 		.batch_leaves = on_batch_leaves,
 		.batch_committed = on_batch_committed,
 	};
-	const struct options *options = server->options;
 	struct turn_effects mine = effects;
-	char reason[256] = "";
+	char reason[512] = "";
 	mine.context = server;
-	server->store = store_mem_open(
-	    ((uint64_t)options->incarnation - 1) * IDS_PER_LIFE + 1);
-	if (server->store == NULL)
-		return failed("store", ENOMEM, EXIT_BOOT_FAILED);
+	int64_t began_ms = clock_monotonic_ms();
 	uint64_t seed = (uint64_t)clock_wall_ms() ^ (uint64_t)getpid();
-	int error = turn_init(&server->turn, server->store, &mine, seed,
-	    policy_of, options, reason, sizeof(reason));
-	if (error == 0)
+	int error = turn_init(&server->turn, server->log, server->memory, &mine,
+	    seed, policy_of, server->options, reason, sizeof(reason));
+	if (error == 0) {
+		log_event(LOG_INFO, "loaded",
+		    "store=%s jobs=%" PRIu32 " next_id=%" PRIu64
+		    " took_ms=%" PRId64 "%s%s",
+		    server->options->store, server->turn.core.jobs.slab.used,
+		    server->turn.core.next_id, clock_monotonic_ms() - began_ms,
+		    *reason != '\0' ? " note=" : "",
+		    *reason != '\0' ? log_quote(span_of(reason), 400) : "");
 		return 0;
-	log_event(LOG_ERROR, "boot-failed", "what=store reason=\"%s\" exit=%d",
-	    reason, EXIT_BOOT_FAILED);
-	return EXIT_BOOT_FAILED;
+	}
+	int status = is_hopeless(error) ? EXIT_CONFIGURATION : EXIT_BOOT_FAILED;
+	log_event(LOG_ERROR, "boot-failed", "what=store reason=%s exit=%d",
+	    log_quote(span_of(*reason != '\0' ? reason : strerror(error)), 500),
+	    status);
+	return status;
+}
+
+static int
+open_store(struct server *server)
+{
+	server->log = store_log_open(server->options->store);
+	server->memory = store_mem_open();
+	if (server->log == NULL || server->memory == NULL)
+		return failed("store", ENOMEM, EXIT_BOOT_FAILED);
+	return load_store(server);
 }
 
 static int
@@ -486,7 +486,7 @@ open_listener(struct server *server)
 static int
 make_events(struct server *server)
 {
-	int wake_fd = server->store->operations->wake_fd(server->store);
+	int wake_fd = server->log->operations->wake_fd(server->log);
 	server->accept_event = event_new(server->base, server->listener,
 	    EV_READ | EV_PERSIST, on_acceptable, server);
 	server->resume_event = evtimer_new(server->base, on_resume, server);
@@ -521,6 +521,17 @@ open_channel(struct server *server)
 	return error == 0 ? 0 : failed("channel", error, EXIT_BOOT_FAILED);
 }
 
+/* Then a job of an earlier life that is not there may have been lost. */
+static bool
+has_memory_queue(const struct options *options)
+{
+	const struct configuration *configuration = &options->configuration;
+	for (size_t i = 0; i < configuration->queue_count; i++)
+		if (configuration->queues[i].durability == DURABILITY_MEMORY)
+			return true;
+	return false;
+}
+
 static int
 prepare(struct server *server)
 {
@@ -542,7 +553,7 @@ prepare(struct server *server)
 			return status;
 	}
 	watch_init(&server->watch, &server->turn.core, &server->outlet,
-	    server->turn.core.next_id);
+	    has_memory_queue(server->options) ? server->turn.core.next_id : 1);
 	return 0;
 }
 
@@ -551,6 +562,13 @@ free_event(struct event *event)
 {
 	if (event != NULL)
 		event_free(event);
+}
+
+static void
+close_store(struct store *store)
+{
+	if (store != NULL)
+		store->operations->close(store);
 }
 
 static void
@@ -566,13 +584,12 @@ release(struct server *server)
 	free_event(server->stop_event);
 	if (server->base != NULL)
 		event_base_free(server->base);
-	if (server->store != NULL) {
-		turn_release(&server->turn);
-		server->store->operations->close(server->store);
-	}
+	turn_release(&server->turn);
+	close_store(server->log);
+	close_store(server->memory);
 	if (*server->own_socket != '\0')
 		unlink(server->own_socket);
-	free(server->workers);
+	roster_release(&server->roster);
 }
 
 int

@@ -10,8 +10,10 @@
 #include "queue/client.h"
 #include "queue/options.h"
 #include "queue/outlet.h"
+#include "queue/roster.h"
 #include "queue/turn.h"
 #include "queue/watch.h"
+#include "sys/clock.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -21,15 +23,15 @@ struct server {
 	const struct options *options;
 	struct event_base *base;
 	struct turn turn;
-	struct store *store;
+	struct store *log;
+	struct store *memory;
 	struct outlet outlet;
 	struct watch watch;
 	struct channel channel;
 
 	struct client_list clients;
 	uint32_t client_count;
-	struct client **workers; /* by subscriber handle; NULL: not connected */
-	uint32_t worker_room;
+	struct roster roster;
 
 	int listener;
 	char own_socket[PATH_MAX]; /* that this process made; empty: none */
@@ -48,14 +50,13 @@ struct server {
 };
 
 /* The moment of this turn, the same for all that happens in it. */
-int64_t server_now_ms(struct server *server);
-
-/* The client that a subscriber is, or NULL when it is not connected. */
-struct client *server_worker(const struct server *server, uint32_t subscriber);
-
-/* From now on that client is that subscriber. False without memory. */
-bool server_set_worker(
-    struct server *server, uint32_t subscriber, struct client *client);
+static inline int64_t
+server_now_ms(struct server *server)
+{
+	if (server->now_ms == 0)
+		server->now_ms = clock_monotonic_ms();
+	return server->now_ms;
+}
 
 /*
  * Runs until the supervisor ends it or dies. Returns the status to exit with.

@@ -72,6 +72,10 @@ struct store_operations {
 	int (*put)(struct store *store, const struct record *record,
 	    struct span body, uint64_t *ret_body);
 
+	/* Ids below that are used, by jobs that are not kept here: load is to
+	 * give a higher one, once this batch is committed. */
+	int (*reserve_ids)(struct store *store, uint64_t next_id);
+
 	/* The job changed; its body did not. */
 	int (*update)(struct store *store, const struct record *record);
 
@@ -109,7 +113,7 @@ struct store {
 };
 
 /* Keeps jobs in memory alone: they survive the death of workers, not of the
- * queue. first_id: where ids start. NULL without memory. */
-struct store *store_mem_open(uint64_t first_id);
+ * queue. NULL without memory. */
+struct store *store_mem_open(void);
 
 #endif

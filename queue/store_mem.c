@@ -9,18 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct store_mem {
-	struct store store;
-	uint64_t first_id;
-};
-
 static int
 mem_load(struct store *store, uint64_t *ret_next_id, char *reason,
     size_t reason_bytes)
 {
 	(void)reason;
 	(void)reason_bytes;
-	*ret_next_id = ((struct store_mem *)store)->first_id;
+	(void)store;
+	*ret_next_id = 1;
 	return 0;
 }
 
@@ -54,6 +50,14 @@ mem_put(struct store *store, const struct record *record, struct span body,
 		return ENOMEM;
 	memcpy(copy, body.bytes, body.count);
 	*ret_body = (uint64_t)(uintptr_t)copy;
+	return 0;
+}
+
+static int
+mem_reserve_ids(struct store *store, uint64_t next_id)
+{
+	(void)store;
+	(void)next_id;
 	return 0;
 }
 
@@ -121,13 +125,14 @@ mem_close(struct store *store)
 }
 
 struct store *
-store_mem_open(uint64_t first_id)
+store_mem_open(void)
 {
 	static const struct store_operations operations = {
 		.load = mem_load,
 		.begin = mem_begin,
 		.has_room = mem_has_room,
 		.put = mem_put,
+		.reserve_ids = mem_reserve_ids,
 		.update = mem_update,
 		.delete = mem_delete,
 		.commit = mem_commit,
@@ -137,10 +142,8 @@ store_mem_open(uint64_t first_id)
 		.wake_fd = mem_wake_fd,
 		.close = mem_close,
 	};
-	struct store_mem *mem = calloc(1, sizeof(*mem));
-	if (mem == NULL)
-		return NULL;
-	mem->store.operations = &operations;
-	mem->first_id = first_id;
-	return &mem->store;
+	struct store *store = calloc(1, sizeof(*store));
+	if (store != NULL)
+		store->operations = &operations;
+	return store;
 }

@@ -29,6 +29,18 @@ must(const char *what, int error)
 		fail(what, error);
 }
 
+static struct store *
+store_of(const struct turn *turn, enum durability durability)
+{
+	return durability == DURABILITY_MEMORY ? turn->memory : turn->log;
+}
+
+static enum durability
+durability_of(const struct turn *turn, uint32_t lane)
+{
+	return lane_at(&turn->core.lanes, lane)->policy.durability;
+}
+
 /* ---- what the store asks ---- */
 
 /* Wall and monotonic clock as they stand to each other now. */
@@ -101,28 +113,29 @@ on_committed(void *context, int error)
 /* ---- life ---- */
 
 int
-turn_init(struct turn *turn, struct store *store,
+turn_init(struct turn *turn, struct store *log, struct store *memory,
     const struct turn_effects *effects, uint64_t seed,
     struct lane_policy (*policy_of)(const void *context, struct span queue),
     const void *policy_context, char *reason, size_t reason_bytes)
 {
 	uint64_t next_id = 1;
-	*turn = (struct turn){ .store = store, .effects = *effects };
+	*turn =
+	    (struct turn){ .log = log, .memory = memory, .effects = *effects };
 	core_init(&turn->core, 1, seed, policy_of, policy_context);
-	store->owner = (struct store_owner){
+	log->owner = (struct store_owner){
 		.context = turn,
 		.restore = on_restore,
 		.committed = on_committed,
 		.find = on_find,
 		.moved = on_moved,
 	};
-	int error =
-	    store->operations->load(store, &next_id, reason, reason_bytes);
+	int error = log->operations->load(log, &next_id, reason, reason_bytes);
 	if (error != 0)
 		return error;
 	CHECK(next_id >= turn->core.next_id);
 	turn->core.next_id = next_id;
 	turn->kept_next_id = next_id;
+	turn->reserved_next_id = next_id;
 	return 0;
 }
 
@@ -140,43 +153,71 @@ begin(struct turn *turn)
 	if (turn->gathering)
 		return;
 	turn->gathering = true;
-	must("begin", turn->store->operations->begin(turn->store));
+	must("begin", turn->log->operations->begin(turn->log));
+}
+
+/* A change is about to be made in the store of a lane: which is returned. */
+static struct store *
+begin_change(struct turn *turn, uint32_t lane)
+{
+	enum durability durability = durability_of(turn, lane);
+	if (durability != DURABILITY_MEMORY) {
+		begin(turn);
+		turn->needs_sync |= durability == DURABILITY_SYNC;
+	}
+	return store_of(turn, durability);
+}
+
+/* A job is in memory alone: what its id was must be known after a crash. */
+static void
+reserve_ids(struct turn *turn, uint64_t id)
+{
+	if (id < turn->reserved_next_id)
+		return;
+	turn->reserved_next_id = id + IDS_RESERVED;
+	begin(turn);
+	turn->needs_sync = true;
+	must("reserve",
+	    turn->log->operations->reserve_ids(
+		turn->log, turn->reserved_next_id));
 }
 
 static void
 save(struct turn *turn, const struct wish *wish, struct span body)
 {
-	const struct store_operations *operations = turn->store->operations;
+	uint32_t lane = job_at(&turn->core.jobs, wish->job)->lane;
+	struct store *store = begin_change(turn, lane);
 	struct record record;
-	begin(turn);
 	make_record(turn, wish->job, &record);
-	if (wish->with_body) {
-		uint64_t handle = 0;
-		must("put",
-		    operations->put(turn->store, &record, body, &handle));
-		core_set_body(&turn->core, wish->job, handle);
-	} else {
-		must("update", operations->update(turn->store, &record));
+	if (!wish->with_body) {
+		must("update", store->operations->update(store, &record));
+		return;
 	}
+	uint64_t handle = 0;
+	if (store == turn->memory)
+		reserve_ids(turn, wish->id);
+	must("put", store->operations->put(store, &record, body, &handle));
+	core_set_body(&turn->core, wish->job, handle);
 }
 
 static void
 forget(struct turn *turn, const struct wish *wish)
 {
-	begin(turn);
+	struct store *store = begin_change(turn, wish->lane);
 	must("delete",
-	    turn->store->operations->delete (
-		turn->store, wish->id, wish->body, wish->body_bytes));
+	    store->operations->delete (
+		store, wish->id, wish->body, wish->body_bytes));
 }
 
 struct span
 turn_body(struct turn *turn, const struct job *job)
 {
+	struct store *store = store_of(turn, durability_of(turn, job->lane));
 	struct span body = { 0 };
 	if (job->body_bytes > 0)
 		must("body",
-		    turn->store->operations->body(
-			turn->store, job->body, job->body_bytes, &body));
+		    store->operations->body(
+			store, job->body, job->body_bytes, &body));
 	return body;
 }
 
@@ -184,8 +225,10 @@ static void
 deliver(struct turn *turn, const struct wish *wish)
 {
 	const struct job *job = job_at(&turn->core.jobs, wish->job);
+	bool kept = wish->id < turn->kept_next_id ||
+	    durability_of(turn, job->lane) == DURABILITY_MEMORY;
 	turn->effects.deliver(turn->effects.context, wish->subscriber,
-	    wish->job, turn_body(turn, job), wish->id < turn->kept_next_id);
+	    wish->job, turn_body(turn, job), kept);
 }
 
 static void
@@ -220,10 +263,22 @@ turn_step(struct turn *turn, const struct fact *fact, struct span body)
 	return core->refusal;
 }
 
-bool
-turn_has_room(struct turn *turn, uint32_t jobs, uint64_t body_bytes)
+enum durability
+turn_durability(const struct turn *turn, struct span queue)
 {
-	return turn->store->operations->has_room(turn->store, jobs, body_bytes);
+	const struct core *core = &turn->core;
+	const struct lane *lane = lanes_find(&core->lanes, queue);
+	if (lane != NULL)
+		return lane->policy.durability;
+	return core->policy_of(core->policy_context, queue).durability;
+}
+
+bool
+turn_has_room(
+    struct turn *turn, struct span queue, uint32_t jobs, uint64_t body_bytes)
+{
+	struct store *store = store_of(turn, turn_durability(turn, queue));
+	return store->operations->has_room(store, jobs, body_bytes);
 }
 
 void
@@ -237,18 +292,19 @@ turn_wait(struct turn *turn)
 static void
 commit(struct turn *turn)
 {
+	bool relaxed = !turn->needs_sync;
 	turn->gathering = false;
+	turn->needs_sync = false;
 	turn->committing = true;
 	turn->committing_next_id = turn->core.next_id;
 	turn->effects.batch_leaves(turn->effects.context);
-	must("commit", turn->store->operations->commit(turn->store, false));
+	must("commit", turn->log->operations->commit(turn->log, relaxed));
 }
 
 void
 turn_end(struct turn *turn, int64_t now_ms)
 {
-	must(
-	    "progress", turn->store->operations->progress(turn->store, now_ms));
+	must("progress", turn->log->operations->progress(turn->log, now_ms));
 	if (turn->gathering && !turn->committing)
 		commit(turn);
 }
@@ -257,6 +313,6 @@ int64_t
 turn_wake_at(const struct turn *turn)
 {
 	int64_t core_ms = core_wake_at(&turn->core);
-	int64_t store_ms = turn->store->operations->wake_at(turn->store);
+	int64_t store_ms = turn->log->operations->wake_at(turn->log);
 	return core_ms < store_ms ? core_ms : store_ms;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A turn: the messages that had come, one step of the core for each, and one
- * batch of the store for all. This file alone calls core_step and the store,
+ * batch of the store for all. This file alone calls core_step and the stores,
  * and keeps the order of things: a change is in the store's batch when its
  * effects are told, and the batch is committed before what waits for it is
  * shown.
@@ -12,6 +12,9 @@
  *
  * While one batch is on its way to the disk the next one gathers; turn_end
  * sends it when the way is free again.
+ *
+ * There are two stores: the log, for queues whose jobs must survive, and one in
+ * memory, for those that need not; changes of the latter wait for nothing.
  */
 #ifndef GSQ_QUEUE_TURN_H
 #define GSQ_QUEUE_TURN_H
@@ -21,6 +24,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Ids of jobs in memory are reserved in the log, so many at a time: no id is
+ * given twice, after a crash either. */
+#define IDS_RESERVED UINT64_C(100000)
 
 /* What the turn makes happen. Each is called from inside of a turn_*
  * function; none may call back into the turn. */
@@ -47,21 +54,24 @@ struct turn_effects {
 
 struct turn {
 	struct core core;
-	struct store *store;
+	struct store *log;
+	struct store *memory;
 	struct turn_effects effects;
 	bool gathering;	 /* the batch that gathers has a change, or an answer
 			  * that waits for it */
+	bool needs_sync; /* one of these must survive the loss of power */
 	bool committing; /* a batch is on its way; ids below are in it */
 	uint64_t committing_next_id;
-	uint64_t kept_next_id; /* jobs with ids below are committed */
+	uint64_t kept_next_id;	   /* jobs with ids below are committed */
+	uint64_t reserved_next_id; /* ids below are reserved in the log */
 };
 
 /*
- * Loads what the store keeps. seed: of the core's jitter. The store must be as
- * opened, and is the turn's until turn_release, which does not close it. 0, or
- * an errno with the words in reason[reason_bytes].
+ * Loads what the log keeps. seed: of the core's jitter. The stores must be as
+ * opened, and are the turn's until turn_release, which does not close them. 0,
+ * or an errno with the words in reason[reason_bytes].
  */
-int turn_init(struct turn *turn, struct store *store,
+int turn_init(struct turn *turn, struct store *log, struct store *memory,
     const struct turn_effects *effects, uint64_t seed,
     struct lane_policy (*policy_of)(const void *context, struct span queue),
     const void *policy_context, char *reason, size_t reason_bytes);
@@ -75,8 +85,13 @@ void turn_release(struct turn *turn);
 enum refusal turn_step(
     struct turn *turn, const struct fact *fact, struct span body);
 
-/* Would the store take that many more jobs, with bodies of that size in all? */
-bool turn_has_room(struct turn *turn, uint32_t jobs, uint64_t body_bytes);
+/* What the answer to an enqueue into that queue promises. */
+enum durability turn_durability(const struct turn *turn, struct span queue);
+
+/* Would the queue's store take that many more jobs, with bodies of that size in
+ * all? */
+bool turn_has_room(struct turn *turn, struct span queue, uint32_t jobs,
+    uint64_t body_bytes);
 
 /* Something was answered that tells of this turn's changes: even without a
  * change of its own the batch is to be committed. */

@@ -27,10 +27,11 @@ struct watch {
 	struct awaited *jobs;	   /* hash by id: who waits for each */
 	struct waiter_list queues; /* who waits for a queue; there are few */
 	uint64_t sequence;	   /* of the last event */
-	uint64_t first_id; /* jobs below are of a life before this one */
+	uint64_t first_id; /* jobs below may have been lost by a restart */
 };
 
-/* first_id: the next id to be given when this process began. */
+/* first_id: a job below that is not there may have been lost by a restart;
+ * every other one is done. */
 void watch_init(struct watch *watch, const struct core *core,
     struct outlet *outlet, uint64_t first_id);
 void watch_release(struct watch *watch);

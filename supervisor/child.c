@@ -300,6 +300,19 @@ child_tell_up(
 }
 
 int
+child_tell_introduced(struct child *queue)
+{
+	if (!queue->has_channel)
+		return 0;
+	struct message_writer writer;
+	message_notification(
+	    &writer, &queue->channel.output, SPAN_LITERAL("introduced"), 0);
+	int error = message_end(&writer);
+	peer_send(&queue->channel);
+	return error;
+}
+
+int
 child_tell_down(struct child *queue, const struct departed *departed)
 {
 	if (!queue->has_channel)

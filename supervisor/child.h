@@ -95,6 +95,7 @@ void child_bury(struct child *child, const struct death *death, int64_t now_ms,
  * no channel. */
 int child_tell_up(
     struct child *queue, const char *id, pid_t pid, int64_t incarnation);
+int child_tell_introduced(struct child *queue);
 int child_tell_down(struct child *queue, const struct departed *departed);
 
 /* "signal=KILL" or "exit=1". */

@@ -39,8 +39,8 @@ run(const struct options *options)
 	char reason[512];
 	char path[PATH_MAX];
 	pid_t holder = 0;
-	if (directory_path(path, sizeof(path), directory,
-		CONTROL_SOCKET_NAME) != 0) {
+	if (directory_path(
+		path, sizeof(path), directory, CONTROL_SOCKET_NAME) != 0) {
 		fprintf(stderr,
 		    "supervisor: the name of the directory is too long: "
 		    "'%s/%s' must have at most 107 bytes, as a socket's path; "

@@ -26,6 +26,7 @@ enum option_key {
 	KEY_MAX_RESTARTS,
 	KEY_MAX_SECONDS,
 	KEY_BACKOFF,
+	KEY_STORE,
 	KEY_VERSION,
 	KEY_USAGE
 };
@@ -37,6 +38,10 @@ static const struct argp_option option_table[] = {
 	{ "directory", 'd', "DIR", 0,
 	    "where the sockets live ($GSQ_DIR, else $XDG_RUNTIME_DIR/gsq, "
 	    "else /run/gsq or /tmp/gsq-UID)",
+	    0 },
+	{ "store", KEY_STORE, "DIR", 0,
+	    "where the jobs are kept (DIR/store when -d or $GSQ_DIR says where "
+	    "the sockets live, else /var/lib/gsq or ~/.local/state/gsq)",
 	    0 },
 	{ "max-demand", KEY_MAX_DEMAND, "N", 0,
 	    "jobs that a worker may hold at once (1)", 0 },
@@ -60,6 +65,7 @@ static const struct argp_option option_table[] = {
 struct command_line {
 	const char *configuration_path;
 	const char *directory;
+	const char *store;
 	const char *workers; /* only whether it was said */
 	const char *queue;
 	const char *max_demand;
@@ -192,6 +198,11 @@ parse_option(int key, char *text, struct argp_state *state)
 	case 'v':
 		said->verbose = true;
 		return 0;
+	case KEY_STORE:
+		if (*text == '\0')
+			usage_error("--store must not be empty");
+		said->store = text;
+		return 0;
 	case KEY_MAX_DEMAND:
 		said->max_demand = text;
 		said->pool.max_demand =
@@ -305,6 +316,26 @@ check_pools(const struct options *options)
 	return OPTIONS_GO_ON;
 }
 
+/* Sockets may live where nothing survives a boot; jobs may not. Who says where
+ * a gsq lives means all of it. */
+static int
+take_store(struct options *options, const struct command_line *said,
+    bool directory_was_said)
+{
+	const char *chosen = said->store;
+	size_t bytes = sizeof(options->store);
+	if (chosen == NULL)
+		chosen = options->configuration.store;
+	if (chosen == NULL && !directory_was_said)
+		return directory_default_store(
+		    options->store, bytes, options->directory);
+	int count = chosen != NULL
+	    ? snprintf(options->store, bytes, "%s", chosen)
+	    : snprintf(options->store, bytes, "%s/%s", options->directory,
+		  STORE_NAME);
+	return count < (int)bytes ? 0 : ENAMETOOLONG;
+}
+
 static int
 take_directory(struct options *options, const struct command_line *said)
 {
@@ -321,6 +352,9 @@ take_directory(struct options *options, const struct command_line *said)
 	else if (snprintf(options->directory, bytes, "%s", chosen) >=
 	    (int)bytes)
 		error = ENAMETOOLONG;
+	if (error == 0)
+		error = take_store(
+		    options, said, chosen != NULL || has_environment);
 	if (error == 0)
 		return OPTIONS_GO_ON;
 	fprintf(stderr, "supervisor: the name of the directory: %s\n",

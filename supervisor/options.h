@@ -24,6 +24,7 @@ struct options {
 	struct configuration configuration;
 	const char *configuration_path; /* NULL: none */
 	char directory[PATH_MAX];
+	char store[PATH_MAX]; /* where the jobs are kept */
 	bool verbose;
 	bool demo; /* nobody said what to run */
 

@@ -48,7 +48,7 @@
 #define PLAN_HEALTHY_MS 1000
 #define PLAN_FORGET_MS	30000
 
-/* The stop ladder after the first TERM and its grace: TERM again, which makes
+/* The stop ladder after the first TERM and its grace: QUIT, which makes
  * a worker end its handler (at most 5 s); then KILL, again and again. */
 #define PLAN_HURRY_MS	    10000
 #define PLAN_KILL_AGAIN_MS  5000

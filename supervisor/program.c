@@ -41,8 +41,9 @@ find_program(char path[PATH_MAX], const char *name)
 	int error = own_folder(folder);
 	if (error != 0)
 		return error;
-	if (is_program(path, folder, "", name) ||
-	    is_program(path, folder, "/../libexec/gsq", name))
+	/* Installed first: /usr/local/bin may have a "worker" of others. */
+	if (is_program(path, folder, "/../libexec/gsq", name) ||
+	    is_program(path, folder, "", name))
 		return 0;
 	return ENOENT;
 }
@@ -80,10 +81,10 @@ program_init_queue(struct program *program, const struct options *options)
 	if (error != 0)
 		return error;
 	char *fixed[ARGUMENTS_MAX] = { word("queue"), word("--directory"),
-		word(options->directory), word("--incarnation"),
-		program->incarnation, word("--channel"), word("3"),
-		word("--listener"), word("4") };
-	size_t count = 9;
+		word(options->directory), word("--store"), word(options->store),
+		word("--incarnation"), program->incarnation, word("--channel"),
+		word("3"), word("--listener"), word("4") };
+	size_t count = 11;
 	if (options->configuration_path != NULL) {
 		fixed[count++] = word("--configuration");
 		fixed[count++] = word(options->configuration_path);

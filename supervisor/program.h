@@ -21,10 +21,10 @@ struct program {
 };
 
 /*
- * The queue's, and that of the workers of one pool. The programs lie beside the
- * supervisor's own, else in ../libexec/gsq from there. 0, ENOENT when there is
- * none (path then says where it should be), ENOMEM, or what readlink said. The
- * program must not move afterwards.
+ * The queue's, and that of the workers of one pool. The programs lie in
+ * ../libexec/gsq from the supervisor's own folder, else beside it. 0, ENOENT
+ * when there is none (path then says where it should be), ENOMEM, or what
+ * readlink said. The program must not move afterwards.
  */
 int program_init_queue(struct program *program, const struct options *options);
 int program_init_worker(struct program *program, const struct options *options,

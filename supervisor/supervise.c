@@ -168,6 +168,9 @@ introduce_workers(struct supervisor *supervisor)
 			tell_queue_up(supervisor, child->id, child->pid,
 			    child->incarnation);
 	}
+	int error = child_tell_introduced(queue_of(supervisor));
+	if (error != 0)
+		queue_is_deaf(supervisor, error);
 }
 
 static void

@@ -63,7 +63,7 @@ report_request(
 	    &writer, buffer, job->msgid, SPAN_LITERAL("result"), done ? 2 : 3);
 	put_key(&writer, "job");
 	put_unsigned(&writer, job->id);
-	put_key(&writer, "attempt");
+	put_key(&writer, "delivery");
 	put_unsigned(&writer, job->delivery);
 	if (!done) {
 		put_key(&writer, "error");

@@ -268,7 +268,7 @@ start_process(struct run *run)
 		prlimit(
 		    run->handler.pid, RLIMIT_NOFILE, &runs->descriptors, NULL);
 	log_event(LOG_DEBUG, "run",
-	    "job=%" PRIu64 " attempt=%" PRId64 " pid=%d", run->job->id,
+	    "job=%" PRIu64 " attempt=%" PRId64 " handler_pid=%d", run->job->id,
 	    run->attempt, (int)run->handler.pid);
 }
 

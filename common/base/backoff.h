@@ -16,7 +16,7 @@
 
 struct backoff {
 	int64_t base_ms; /* delay after the first failure; 0 = no delay ever */
-	int64_t cap_ms;  /* never longer than this, jitter included */
+	int64_t cap_ms;	 /* never longer than this, jitter included */
 };
 
 /*

@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 struct buffer {
-	char *bytes;     /* owned */
-	size_t start;    /* first byte not consumed */
-	size_t end;      /* behind the last byte */
+	char *bytes;  /* owned */
+	size_t start; /* first byte not consumed */
+	size_t end;   /* behind the last byte */
 	size_t capacity;
 };
 
@@ -27,7 +27,8 @@ buffer_count(const struct buffer *buffer)
 static inline const char *
 buffer_front(const struct buffer *buffer)
 {
-	return buffer->bytes + buffer->start;
+	/* Nothing may be added to NULL, not even 0. */
+	return buffer->bytes == NULL ? NULL : buffer->bytes + buffer->start;
 }
 
 /* Room for at least that many bytes behind the end; NULL without memory. The

@@ -16,7 +16,6 @@
  * Says what broke and aborts; never returns. Defined in common/sys/check.c, so
  * that the pure parts do not write themselves.
  */
-_Noreturn void check_failed(
-    const char *file, int line, const char *condition);
+_Noreturn void check_failed(const char *file, int line, const char *condition);
 
 #endif

@@ -11,9 +11,9 @@ heap_init(struct heap *heap,
     void (*moved)(const void *context, uint32_t item, uint32_t position),
     const void *context)
 {
-	*heap = (struct heap){ .before = before,
-		.moved = moved,
-		.context = context };
+	*heap = (struct heap){
+		.before = before, .moved = moved, .context = context
+	};
 }
 
 void

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define REMOVED       UINT32_MAX /* stands in slots of the old table only */
+#define REMOVED	      UINT32_MAX /* stands in slots of the old table only */
 #define SLOTS_MIN     64
 #define MOVE_PER_STEP 8
 
@@ -43,7 +43,8 @@ slot_of(const struct map *map, const struct map_table *table, uint64_t key)
 {
 	if (table->slots == NULL)
 		return SIZE_MAX;
-	for (size_t at = spread(key) & table->mask;; at = (at + 1) & table->mask) {
+	for (size_t at = spread(key) & table->mask;;
+	     at = (at + 1) & table->mask) {
 		uint32_t handle = table->slots[at];
 		if (handle == 0)
 			return SIZE_MAX;
@@ -67,12 +68,10 @@ static void
 put(struct map *map, uint32_t handle)
 {
 	struct map_table *table = &map->now;
-	size_t at =
-	    spread(map->key_of(map->context, handle)) & table->mask;
+	size_t at = spread(map->key_of(map->context, handle)) & table->mask;
 	while (table->slots[at] != 0)
 		at = (at + 1) & table->mask;
 	table->slots[at] = handle;
-	table->used++;
 }
 
 static void
@@ -106,7 +105,7 @@ grow(struct map *map)
 	if (fresh == NULL)
 		return false;
 	map->old = map->now;
-	map->now = (struct map_table){ fresh, slots - 1, 0 };
+	map->now = (struct map_table){ fresh, slots - 1 };
 	map->moved = 0;
 	return true;
 }
@@ -134,13 +133,13 @@ close_hole(struct map *map, size_t hole)
 	     at = (at + 1) & table->mask) {
 		uint64_t key = map->key_of(map->context, table->slots[at]);
 		size_t home = spread(key) & table->mask;
-		if (((at - home) & table->mask) >= ((at - hole) & table->mask)) {
+		if (((at - home) & table->mask) >=
+		    ((at - hole) & table->mask)) {
 			table->slots[hole] = table->slots[at];
 			hole = at;
 		}
 	}
 	table->slots[hole] = 0;
-	table->used--;
 }
 
 void

@@ -14,8 +14,7 @@
 
 struct map_table {
 	uint32_t *slots; /* owned; 0 is empty */
-	size_t mask;     /* slots - 1; a power of two less one */
-	size_t used;     /* slots that are not empty, removed ones included */
+	size_t mask;	 /* slots - 1; a power of two less one */
 };
 
 struct map {
@@ -24,7 +23,7 @@ struct map {
 	size_t count;
 	struct map_table now;
 	struct map_table old; /* being emptied into now */
-	size_t moved;         /* slots of old that are empty already */
+	size_t moved;	      /* slots of old that are empty already */
 };
 
 void map_init(struct map *map,

@@ -9,7 +9,8 @@ static const struct {
 	const char *meaning;
 } refusals[REFUSAL_COUNT] = {
 	[REFUSAL_NONE] = { "NONE", 0, "no error" },
-#define REFUSAL(name, code, meaning) [REFUSAL_##name] = { #name, code, meaning },
+#define REFUSAL(name, code, meaning) \
+	[REFUSAL_##name] = { #name, code, meaning },
 #include "base/refusal.def"
 #undef REFUSAL
 };

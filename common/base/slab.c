@@ -67,8 +67,8 @@ void
 slab_give(struct slab *slab, uint32_t handle)
 {
 	CHECK(handle != 0 && handle <= slab->made && slab->used > 0);
-	memcpy(slab_at(slab, handle), &slab->first_free,
-	    sizeof(slab->first_free));
+	memcpy(
+	    slab_at(slab, handle), &slab->first_free, sizeof(slab->first_free));
 	slab->first_free = handle;
 	slab->used--;
 }

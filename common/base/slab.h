@@ -12,11 +12,11 @@
 
 struct slab {
 	size_t item_bytes;
-	char **chunks;       /* owned */
+	char **chunks; /* owned */
 	uint32_t chunk_count;
 	uint32_t chunk_room;
-	uint32_t used;       /* items taken */
-	uint32_t made;       /* items ever made; the highest handle */
+	uint32_t used;	     /* items taken */
+	uint32_t made;	     /* items ever made; the highest handle */
 	uint32_t first_free; /* handle, or 0 */
 };
 

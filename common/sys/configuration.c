@@ -226,6 +226,18 @@ check_backoff(cfg_t *section, cfg_opt_t *option)
 }
 
 static int
+check_durability(cfg_t *section, cfg_opt_t *option)
+{
+	enum durability value;
+	const char *text = cfg_opt_getnstr(option, 0);
+	if (!durability_parse(span_of(text), &value))
+		cfg_error(section,
+		    "%s must be sync, relaxed or memory, not '%s'",
+		    option->name, text);
+	return 0;
+}
+
+static int
 check_not_empty(cfg_t *section, cfg_opt_t *option)
 {
 	if (*cfg_opt_getnstr(option, 0) == '\0')
@@ -334,6 +346,7 @@ static const struct {
 	cfg_validate_callback_t check;
 } checks[] = {
 	{ "directory", check_not_empty },
+	{ "store", check_not_empty },
 	{ "supervisor|max_restarts", check_restarts },
 	{ "supervisor|max_seconds", check_seconds },
 	{ "supervisor|backoff", check_backoff },
@@ -343,6 +356,7 @@ static const struct {
 	{ "queue|max_attempts", check_integer },
 	{ "queue|retry_base", check_duration },
 	{ "queue|retry_cap", check_duration },
+	{ "queue|durability", check_durability },
 	{ "queue", check_queue },
 	{ "pool|queue", check_name },
 	{ "pool|workers", check_integer },
@@ -476,6 +490,9 @@ take_queue(struct configuration *configuration, cfg_t *section)
 	    duration_of(section, "retry_base", queue.retry.base_ms);
 	queue.retry.cap_ms =
 	    duration_of(section, "retry_cap", queue.retry.cap_ms);
+	if (cfg_size(section, "durability") > 0)
+		durability_parse(span_of(cfg_getstr(section, "durability")),
+		    &queue.durability);
 	configuration->queues[configuration->queue_count++] = queue;
 }
 
@@ -550,13 +567,19 @@ take_pools(struct configuration *configuration, cfg_t *root)
 }
 
 static void
+take_path(char **path, cfg_t *root, const char *option)
+{
+	if (cfg_size(root, option) == 0)
+		return;
+	free(*path);
+	*path = copy_text(cfg_getstr(root, option));
+}
+
+static void
 take_all(struct configuration *configuration, cfg_t *root)
 {
-	if (cfg_size(root, "directory") > 0) {
-		free(configuration->directory);
-		configuration->directory =
-		    copy_text(cfg_getstr(root, "directory"));
-	}
+	take_path(&configuration->directory, root, "directory");
+	take_path(&configuration->store, root, "store");
 	take_supervisor(configuration, cfg_getsec(root, "supervisor"));
 	take_queues(configuration, root);
 	take_pools(configuration, root);
@@ -577,7 +600,8 @@ make_schema(void)
 		CFG_STR("stop_grace", NULL, CFGF_NODEFAULT), CFG_END() };
 	cfg_opt_t queue[] = { CFG_INT("max_attempts", 0, CFGF_NODEFAULT),
 		CFG_STR("retry_base", NULL, CFGF_NODEFAULT),
-		CFG_STR("retry_cap", NULL, CFGF_NODEFAULT), CFG_END() };
+		CFG_STR("retry_cap", NULL, CFGF_NODEFAULT),
+		CFG_STR("durability", NULL, CFGF_NODEFAULT), CFG_END() };
 	cfg_opt_t pool[] = { CFG_STR("queue", NULL, CFGF_NODEFAULT),
 		CFG_INT("workers", 0, CFGF_NODEFAULT),
 		CFG_INT("max_demand", 0, CFGF_NODEFAULT),
@@ -585,6 +609,7 @@ make_schema(void)
 		CFG_STR_LIST("command", NULL, CFGF_NODEFAULT), CFG_END() };
 	cfg_flag_t named = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
 	cfg_opt_t root[] = { CFG_STR("directory", NULL, CFGF_NODEFAULT),
+		CFG_STR("store", NULL, CFGF_NODEFAULT),
 		CFG_SEC("supervisor", supervisor, CFGF_NONE),
 		CFG_SEC("queue", queue, named), CFG_SEC("pool", pool, named),
 		CFG_FUNC("include", on_include), CFG_END() };
@@ -647,6 +672,7 @@ void
 configuration_release(struct configuration *configuration)
 {
 	free(configuration->directory);
+	free(configuration->store);
 	free(configuration->queues);
 	release_pools(configuration);
 	*configuration = (struct configuration){ 0 };

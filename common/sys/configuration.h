@@ -4,7 +4,8 @@
  * The order of strength is command line, then environment, then file, then
  * default.
  *
- *     directory = "/run/gsq"
+ *     directory = "/run/gsq"           # sockets and lock
+ *     store     = "/var/lib/gsq"       # the jobs
  *     supervisor {
  *         max_restarts = "12"          # a number, "inf", default 3 x children
  *         max_seconds  = 5
@@ -12,6 +13,7 @@
  *     }
  *     queue "default" {
  *         max_attempts = 10  retry_base = "2s"  retry_cap = "1h"
+ *         durability = "sync"          # or "relaxed", "memory"
  *     }
  *     pool "sync" {
  *         queue = "default"  workers = 4  max_demand = 1  min_demand = 0
@@ -26,6 +28,7 @@
 #define GSQ_SYS_CONFIGURATION_H
 
 #include "base/backoff.h"
+#include "base/durability.h"
 #include "base/name.h"
 
 #include <stdbool.h>
@@ -39,6 +42,7 @@ struct queue_options {
 	struct name name;
 	int64_t max_attempts; /* deliveries before a job is dead; 1..1000 */
 	struct backoff retry; /* delay before the next attempt */
+	enum durability durability;
 };
 
 struct pool_options {
@@ -52,6 +56,7 @@ struct pool_options {
 
 struct configuration {
 	char *directory;		/* NULL: not set */
+	char *store;			/* NULL: not set */
 	int64_t max_restarts;		/* or one of RESTARTS_* */
 	int64_t max_window_ms;		/* max_seconds in milliseconds */
 	struct backoff backoff;		/* of restarts; base_ms 0: off */

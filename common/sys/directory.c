@@ -51,6 +51,21 @@ directory_default(char *path, size_t path_bytes)
 	    path, path_bytes, "/tmp/gsq-%lu", (unsigned long)geteuid());
 }
 
+int
+directory_default_store(char *path, size_t path_bytes, const char *directory)
+{
+	const char *state = environment_value("XDG_STATE_HOME");
+	const char *home = environment_value("HOME");
+	if (geteuid() == 0)
+		return print_path(path, path_bytes, "/var/lib/gsq");
+	if (state != NULL)
+		return print_path(path, path_bytes, "%s/gsq", state);
+	if (home != NULL)
+		return print_path(
+		    path, path_bytes, "%s/.local/state/gsq", home);
+	return print_path(path, path_bytes, "%s/%s", directory, STORE_NAME);
+}
+
 static bool
 is_socket_name(const char *name)
 {

@@ -11,10 +11,17 @@
 #define QUEUE_SOCKET_NAME   "gsq.sock"
 #define CONTROL_SOCKET_NAME "control.sock"
 #define LOCK_NAME	    "lock"
+#define STORE_NAME	    "store"
 
 /* Where gsq lives when nobody says: $GSQ_DIR, else $XDG_RUNTIME_DIR/gsq, else
  * /run/gsq for root and /tmp/gsq-UID for others. 0, or ENAMETOOLONG. */
 int directory_default(char *path, size_t path_bytes);
+
+/* Where jobs are kept when nobody says: /var/lib/gsq for root, for others
+ * $XDG_STATE_HOME/gsq, else $HOME/.local/state/gsq, else directory/store. 0, or
+ * ENAMETOOLONG. */
+int directory_default_store(
+    char *path, size_t path_bytes, const char *directory);
 
 /* directory/name into path. 0, or ENAMETOOLONG (a socket's path must also fit
  * into 107 bytes). */

@@ -62,7 +62,7 @@ struct peer {
 	bool ended; /* nothing more is read; on_gone follows when the
 		     * output is written */
 	const char *ended_reason;
-	bool refusing; /* a refusal is still to be written before that */
+	bool refusing;	   /* a refusal is still to be written before that */
 	bool sent_rubbish; /* it ended because of what the other side sent */
 	struct scanner scanner;
 	struct event read_event;

@@ -2,6 +2,7 @@
 #include "core/core.h"
 
 #include "base/check.h"
+#include "core/absent.h"
 #include "core/due.h"
 #include "core/ending.h"
 #include "core/match.h"
@@ -9,12 +10,6 @@
 #include "core/wish.h"
 
 #include <stdlib.h>
-
-struct living {
-	int64_t pid;
-	int64_t incarnation;
-	UT_hash_handle hh;
-};
 
 static const char *const event_names[EVENT_COUNT] = {
 	[EVENT_ENQUEUED] = "enqueued",
@@ -56,12 +51,8 @@ core_init(struct core *core, uint64_t next_id, uint64_t seed,
 void
 core_release(struct core *core)
 {
-	struct living *living, *following;
-	HASH_ITER(hh, core->living, living, following) {
-		HASH_DEL(core->living, living);
-		free(living);
-	}
 	free(core->wishes);
+	roll_release(&core->roll);
 	heap_release(&core->due);
 	lanes_release(&core->lanes);
 	demand_release(&core->demand);
@@ -92,44 +83,23 @@ find_or_add_lane(struct core *core, struct span name)
 
 /* ---- the supervisor ---- */
 
-static struct living *
-find_living(const struct core *core, int64_t pid)
-{
-	struct living *living;
-	HASH_FIND(hh, core->living, &pid, sizeof(pid), living);
-	return living;
-}
-
-static bool
-is_alive(const struct core *core, int64_t pid, int64_t incarnation)
-{
-	const struct living *living = find_living(core, pid);
-	return living != NULL && living->incarnation == incarnation;
-}
-
-static struct departed *
-place_of_departed(struct core *core, int64_t pid)
-{
-	return &core->departed[(uint64_t)pid % DEPARTED_MAX];
-}
-
 static void
 on_worker_up(struct core *core, const struct fact *fact)
 {
 	int64_t pid = fact->worker_up.pid;
-	struct living *living = find_living(core, pid);
-	if (living == NULL) {
-		living = calloc(1, sizeof(*living));
-		CHECK(living != NULL);
-		living->pid = pid;
-		HASH_ADD(hh, core->living, pid, sizeof(living->pid), living);
-		CHECK(living->hh.tbl != NULL);
-	}
-	living->incarnation = fact->worker_up.incarnation;
-	/* Another worker may have died with the same two numbers. */
-	struct departed *departed = place_of_departed(core, pid);
-	if (departed->pid == pid)
-		*departed = (struct departed){ 0 };
+	int64_t incarnation = fact->worker_up.incarnation;
+	/* It may have been quicker than the supervisor's word. */
+	bool is_heard =
+	    demand_find_worker(&core->demand, pid, incarnation) != NULL;
+	roll_up(&core->roll, pid, incarnation,
+	    !is_heard && absent_may_have(core));
+}
+
+static void
+on_introduced(struct core *core, const struct fact *fact)
+{
+	(void)fact;
+	absent_introduced(core);
 }
 
 /* A worker lost its subscriber: to death, or to a new connection. */
@@ -150,17 +120,15 @@ on_worker_down(struct core *core, const struct fact *fact)
 {
 	int64_t pid = fact->worker_down.pid;
 	int64_t incarnation = fact->worker_down.incarnation;
-	if (is_alive(core, pid, incarnation)) {
-		struct living *living = find_living(core, pid);
-		HASH_DEL(core->living, living);
-		free(living);
-	}
-	*place_of_departed(core, pid) = (struct departed){ pid, incarnation };
 	struct subscriber *subscriber =
 	    demand_find_worker(&core->demand, pid, incarnation);
+	bool unheard = roll_down(&core->roll, pid, incarnation);
 	if (subscriber != NULL)
 		end_subscriber(core, subscriber, !fact->worker_down.planned,
 		    fact->worker_down.reason);
+	else if (unheard && !fact->worker_down.planned)
+		absent_died(core, fact->worker_down.reason);
+	absent_settle(core);
 }
 
 /* ---- time ---- */
@@ -172,7 +140,8 @@ act_on_silence(struct core *core)
 	struct subscriber *subscriber;
 	while ((subscriber = TAILQ_FIRST(&core->demand.silent)) != NULL &&
 	    subscriber->return_at_ms <= core->now_ms) {
-		if (is_alive(core, subscriber->pid, subscriber->incarnation)) {
+		if (roll_is_alive(&core->roll, subscriber->pid,
+			subscriber->incarnation)) {
 			demand_silence(&core->demand, subscriber,
 			    core->now_ms + WORKER_SILENCE_MS);
 			wish_add(core, WISH_KILL)->pid = subscriber->pid;
@@ -185,30 +154,43 @@ act_on_silence(struct core *core)
 }
 
 static void
+become_ready(struct core *core, uint32_t handle)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	struct lane *lane = lane_at(&core->lanes, job->lane);
+	job_set_state(job, JOB_READY);
+	lane->counts[JOB_DELAYED]--;
+	lane->counts[JOB_READY]++;
+	lane_push_back(&core->jobs, lane, handle);
+	match_lane(core, lane);
+}
+
+static void
 on_time(struct core *core, const struct fact *fact)
 {
 	(void)fact;
 	uint32_t handle;
-	while ((handle = due_take(&core->due, &core->jobs, core->now_ms))) {
-		struct job *job = job_at(&core->jobs, handle);
-		struct lane *lane = lane_at(&core->lanes, job->lane);
-		job_set_state(job, JOB_READY);
-		lane->counts[JOB_DELAYED]--;
-		lane->counts[JOB_READY]++;
-		lane_push_back(&core->jobs, lane, handle);
-		match_lane(core, lane);
-	}
+	for (unsigned left = DUE_JOBS_PER_STEP_MAX; left > 0 &&
+	     (handle = due_take(&core->due, &core->jobs, core->now_ms)) != 0;
+	     left--)
+		become_ready(core, handle);
 	act_on_silence(core);
+	absent_act(core);
+}
+
+static int64_t
+earlier(int64_t a_ms, int64_t b_ms)
+{
+	return a_ms < b_ms ? a_ms : b_ms;
 }
 
 int64_t
 core_wake_at(const struct core *core)
 {
-	int64_t due_ms = due_next_ms(&core->due, &core->jobs);
 	const struct subscriber *silent = TAILQ_FIRST(&core->demand.silent);
-	return silent != NULL && silent->return_at_ms < due_ms
-	    ? silent->return_at_ms
-	    : due_ms;
+	int64_t silent_ms = silent != NULL ? silent->return_at_ms : INT64_MAX;
+	int64_t due_ms = due_next_ms(&core->due, &core->jobs);
+	return earlier(earlier(due_ms, silent_ms), absent_wake_at(core));
 }
 
 /* ---- producers ---- */
@@ -243,19 +225,11 @@ on_enqueue(struct core *core, const struct fact *fact)
 
 /* ---- workers ---- */
 
+/* Is the job that a worker says it has with this subscriber? One that was
+ * absent is from now on. So is one that is still with its older connection:
+ * only its place says so yet. */
 static bool
-is_departed(const struct core *core, int64_t pid, int64_t incarnation)
-{
-	const struct departed *departed =
-	    &core->departed[(uint64_t)pid % DEPARTED_MAX];
-	return incarnation > 0 && departed->pid == pid &&
-	    departed->incarnation == incarnation;
-}
-
-/* Is the job that a worker says it has with this subscriber? One that is still
- * with its older connection is from now on: only its place says so yet. */
-static bool
-claim(struct core *core, const struct subscriber *subscriber,
+claim(struct core *core, struct subscriber *subscriber,
     const struct subscriber *older, const struct held *held)
 {
 	uint32_t handle = jobs_find(&core->jobs, held->id);
@@ -266,6 +240,10 @@ claim(struct core *core, const struct subscriber *subscriber,
 		return false;
 	if (job->place == subscriber->handle)
 		return true;
+	if (absent_has(core, job)) {
+		absent_take(core, handle, subscriber);
+		return true;
+	}
 	if (older == NULL || job->place != older->handle)
 		return false;
 	jobs_drop_delivery(&core->jobs, handle);
@@ -313,8 +291,8 @@ may_subscribe(struct core *core, const struct fact *fact,
     const struct subscriber *subscriber)
 {
 	if (subscriber == NULL) {
-		if (!is_departed(
-			core, fact->subscribe.pid, fact->subscribe.incarnation))
+		if (!roll_is_departed(&core->roll, fact->subscribe.pid,
+			fact->subscribe.incarnation))
 			return true;
 		refuse(core, REFUSAL_BAD_STATE, "that worker is dead");
 		return false;
@@ -382,6 +360,8 @@ on_subscribe(struct core *core, const struct fact *fact)
 	wish->event = EVENT_SUBSCRIBED;
 	wish->subscriber = subscriber->handle;
 	wish->lane = lane->handle;
+	roll_heard(&core->roll, subscriber->pid, subscriber->incarnation);
+	absent_settle(core);
 }
 
 static void
@@ -504,21 +484,24 @@ on_restore(struct core *core, const struct fact *fact)
 		job_set_reason(&core->jobs, job, fact->restore.reason);
 	if (saved->id >= core->next_id)
 		core->next_id = saved->id + 1;
-	if (saved->state == JOB_DELAYED) {
-		job_set_state(job, JOB_DELAYED);
+	job_set_state(job, (enum job_state)saved->state);
+	if (saved->state == JOB_DELAYED)
 		due_add(&core->due, &core->jobs, handle, saved->at_ms);
-	} else if (saved->state == JOB_DEAD) {
-		job_set_state(job, JOB_DEAD);
+	else if (saved->state == JOB_DEAD)
 		job_list_push_back(&core->jobs, &lane->dead, handle);
-	} else {
-		job_set_state(job, JOB_READY);
-		if (saved->state == JOB_RUNNING)
-			lane_push_restored(&core->jobs, lane, handle);
-		else
-			lane_push_back(&core->jobs, lane, handle);
-	}
+	else if (saved->state == JOB_RUNNING)
+		absent_add(core, handle);
+	else
+		lane_push_back(&core->jobs, lane, handle);
 	lane->counts[job->state]++;
 	lanes_note(&core->lanes, lane);
+}
+
+static void
+on_restored(struct core *core, const struct fact *fact)
+{
+	absent_begin(
+	    core, fact->restored.everything_died, fact->restored.supervised);
 }
 
 /* ---- the step ---- */
@@ -535,6 +518,8 @@ static void (*const steps[FACT_KIND_COUNT])(
 	[FACT_WORKER_UP] = on_worker_up,
 	[FACT_WORKER_DOWN] = on_worker_down,
 	[FACT_RESTORE] = on_restore,
+	[FACT_RESTORED] = on_restored,
+	[FACT_INTRODUCED] = on_introduced,
 };
 
 void

@@ -17,6 +17,7 @@
 #include "core/job.h"
 #include "core/lane.h"
 #include "core/retry.h"
+#include "core/roll.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,22 @@
 /* How long a supervised worker may be disconnected, and not known dead,
  * before the queue asks the supervisor to kill it. Its jobs wait for it. */
 #define WORKER_SILENCE_MS INT64_C(5000)
+
+/* How long a new queue waits for the workers of before, with their jobs. They
+ * try to connect again several times a second, and the socket is always there:
+ * who has not come after two seconds will not. */
+#define RETURN_GRACE_MS INT64_C(2000)
+
+/* How much longer it waits for the supervisor to say which workers live. That
+ * never blocks and tells it the moment the queue has started, so that only a
+ * machine that stands still comes near it, and then two runs of one job would
+ * be worse than a late one. */
+#define INTRODUCTION_MS INT64_C(10000)
+
+/* Jobs whose time has come that one FACT_TIME makes ready: about a
+ * millisecond, so that a million that were due while the queue was away keep
+ * nobody waiting. */
+#define DUE_JOBS_PER_STEP_MAX 1000
 
 /* ---- facts ---- */
 
@@ -38,6 +55,8 @@ enum fact_kind {
 	FACT_WORKER_UP,
 	FACT_WORKER_DOWN,
 	FACT_RESTORE,
+	FACT_RESTORED,
+	FACT_INTRODUCED,
 	FACT_KIND_COUNT
 };
 
@@ -93,7 +112,8 @@ struct fact {
 			uint32_t delivery;
 			struct outcome outcome;
 		} result;
-		/* What the supervisor says of its workers. */
+		/* What the supervisor says of its workers. INTRODUCED: of all
+		 * that were alive when the queue started it has said so. */
 		struct {
 			struct name name;
 			int64_t pid;
@@ -106,13 +126,19 @@ struct fact {
 			struct span reason; /* "signal 9 (KILL)" */
 		} worker_down;
 		/* A job as the store remembers it, told before anything else
-		 * and in the order of the ids; a running one is ready again,
-		 * in front. */
+		 * and in the order of the ids; the worker of a running one is
+		 * waited for. */
 		struct {
 			struct span queue;
 			struct job job; /* as saved; links and handles unset */
 			struct span reason;
 		} restore;
+		/* Once, behind the last one. */
+		struct {
+			bool everything_died; /* no worker of before lives, but
+					       * for foreign ones */
+			bool supervised;      /* INTRODUCED will come */
+		} restored;
 	};
 };
 
@@ -132,8 +158,10 @@ enum core_event {
 	EVENT_DONE,
 	EVENT_FAILED,	/* will be tried again after a delay */
 	EVENT_RETRIED,	/* not now, asked for by the handler */
-	EVENT_RELEASED, /* given back by its worker */
-	EVENT_RETURNED, /* came back because its worker died */
+	EVENT_RELEASED, /* given back by its worker; or no worker has it after
+			 * a restart of the queue (subscriber 0) */
+	EVENT_RETURNED, /* came back because its worker died (subscriber 0:
+			 * while the queue was away, or before it was heard) */
 	EVENT_DEAD,
 	EVENT_SUBSCRIBED,
 	EVENT_GONE, /* the subscriber, not a job */
@@ -150,7 +178,7 @@ struct wish {
 	bool with_body;	       /* SAVE */
 	uint32_t job;	       /* handle; SAVE, DELIVER; TELL: 0 when gone */
 	uint32_t subscriber;   /* handle; DELIVER; TELL: 0 when none */
-	uint32_t lane;	       /* handle; TELL: 0 when none */
+	uint32_t lane;	       /* handle; FORGET; TELL: 0 when none */
 	uint32_t delivery;     /* TELL of a job */
 	uint32_t attempt;    /* TELL of a job: what that run was, be it counted
 			      * or not */
@@ -174,25 +202,26 @@ struct counters {
 	uint64_t stale; /* answers to deliveries that no longer stood */
 };
 
-struct living; /* a worker that the supervisor says is alive */
-
-/* A worker that died lately: what it sent before may still be on its way. */
-struct departed {
-	int64_t pid;
-	int64_t incarnation;
+/* What is waited for while jobs are absent (core/absent.h). */
+struct absence {
+	bool restored;
+	bool everything_died;
+	bool introduced;
+	bool await_introduction; /* when the time is over: some more */
+	bool asked_end;		 /* of workers that live and are not heard */
+	char reason[REASON_BYTES_MAX + 1]; /* of their death; "": none died */
+	int64_t act_at_ms;
 };
-
-/* Remembered at once, in places that go by the pid: pids follow each other, so
- * that all of CHILDREN_MAX workers may die in one moment. */
-#define DEPARTED_MAX 1024
 
 struct core {
 	struct jobs jobs;
 	struct lanes lanes;
 	struct demand demand;
 	struct heap due; /* delayed jobs, the next one first */
-	struct living *living;
-	struct departed departed[DEPARTED_MAX]; /* by pid */
+	struct roll roll;
+	struct absence absence;
+	uint32_t absent; /* handle of the subscriber that stands for all whose
+			  * jobs were restored as running; 0: none is left */
 	struct random random;
 	uint64_t next_id;
 	int64_t now_ms;
@@ -231,7 +260,8 @@ void core_release(struct core *core);
  */
 void core_step(struct core *core, const struct fact *fact);
 
-/* When FACT_TIME is due next, in monotonic ms; INT64_MAX for never. */
+/* When FACT_TIME is due next, in monotonic ms: a time that has passed for at
+ * once, INT64_MAX for never. */
 int64_t core_wake_at(const struct core *core);
 
 /* For the caller, once a SAVE with_body was carried out: where the body is. */

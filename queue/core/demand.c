@@ -76,6 +76,25 @@ demand_join(struct demand *demand, int64_t pid, int64_t incarnation)
 	return subscriber;
 }
 
+uint32_t
+demand_stand_in(struct demand *demand)
+{
+	uint32_t handle = slab_take(&demand->subscribers);
+	if (handle == 0)
+		return 0;
+	struct subscriber *subscriber = subscriber_at(demand, handle);
+	subscriber->handle = handle;
+	LIST_INIT(&subscriber->subscriptions);
+	return handle;
+}
+
+void
+demand_stand_down(struct demand *demand, struct subscriber *subscriber)
+{
+	CHECK(subscriber->running.head == 0);
+	slab_give(&demand->subscribers, subscriber->handle);
+}
+
 void
 demand_disown(struct subscriber *subscriber)
 {

@@ -102,6 +102,12 @@ subscriber_is_full(const struct subscriber *subscriber)
 struct subscriber *demand_join(
     struct demand *demand, int64_t pid, int64_t incarnation);
 
+/* A subscriber that stands for workers that are not there: not connected, and
+ * in no list. Its handle, or 0 without memory; to be given back when it has no
+ * job any more. */
+uint32_t demand_stand_in(struct demand *demand);
+void demand_stand_down(struct demand *demand, struct subscriber *subscriber);
+
 /* The subscriber that speaks for a supervised worker, or NULL. */
 struct subscriber *demand_find_worker(
     const struct demand *demand, int64_t pid, int64_t incarnation);

@@ -52,6 +52,7 @@ forget(struct core *core, uint32_t handle)
 	wish->id = job->id;
 	wish->body = job->body;
 	wish->body_bytes = job->body_bytes;
+	wish->lane = job->lane;
 	jobs_remove(&core->jobs, handle);
 }
 
@@ -113,7 +114,8 @@ ending_of_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 	    outcome->verdict == VERDICT_DEAD) {
 		lane->failed++;
 	}
-	tell_ending(core, handle, &retry, outcome->verdict, subscriber->handle);
+	tell_ending(core, handle, &retry, outcome->verdict,
+	    subscriber->handle != core->absent ? subscriber->handle : 0);
 	if (!retry.counted)
 		job->attempt--;
 	if (retry.state == JOB_NONE) {

@@ -6,6 +6,7 @@
 static const bool transitions[JOB_STATE_COUNT][JOB_STATE_COUNT] = {
 	[JOB_NONE] = { [JOB_READY] = true,
 	    [JOB_DELAYED] = true,
+	    [JOB_RUNNING] = true,
 	    [JOB_DEAD] = true },
 	[JOB_READY] = { [JOB_RUNNING] = true },
 	[JOB_DELAYED] = { [JOB_READY] = true },

@@ -12,6 +12,8 @@
  *                                    |
  *                                    v attempts used up, hopeless
  *                                  DEAD
+ *
+ * A new queue process finds each in the state in which it was saved.
  */
 #ifndef GSQ_CORE_JOB_H
 #define GSQ_CORE_JOB_H

@@ -127,23 +127,6 @@ lane_push_front(const struct jobs *jobs, struct lane *lane, uint32_t handle)
 }
 
 void
-lane_push_restored(const struct jobs *jobs, struct lane *lane, uint32_t handle)
-{
-	struct job *job = job_at(jobs, handle);
-	struct job_list *list = &lane->ready[job->priority];
-	/* The place of a ready job means nothing: that of the first restored
-	 * one remembers the last one. */
-	uint32_t last = list->head ? job_at(jobs, list->head)->place : 0;
-	if (last == 0) {
-		job_list_push_front(jobs, list, handle);
-		set_occupied(lane, job->priority);
-	} else {
-		job_list_insert_after(jobs, list, last, handle);
-	}
-	job_at(jobs, list->head)->place = handle;
-}
-
-void
 lane_take(const struct jobs *jobs, struct lane *lane, uint32_t handle)
 {
 	unsigned priority = job_at(jobs, handle)->priority;

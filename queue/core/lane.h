@@ -7,6 +7,7 @@
 #define GSQ_CORE_LANE_H
 
 #include "base/backoff.h"
+#include "base/durability.h"
 #include "base/heap.h"
 #include "base/name.h"
 #include "core/job.h"
@@ -23,6 +24,7 @@ struct subscription;
 struct lane_policy {
 	uint32_t max_attempts; /* counted deliveries before a job is dead */
 	struct backoff retry;  /* delay before the next attempt */
+	enum durability durability; /* where the owner keeps its jobs */
 };
 
 struct lane {
@@ -99,13 +101,6 @@ void lane_push_back(
 void lane_push_front(
     const struct jobs *jobs, struct lane *lane, uint32_t handle);
 void lane_take(const struct jobs *jobs, struct lane *lane, uint32_t handle);
-
-/*
- * In front of all but those that came this way before: each behind the last
- * one. For jobs that are restored, before anything else happens to the lane.
- */
-void lane_push_restored(
-    const struct jobs *jobs, struct lane *lane, uint32_t handle);
 
 /* The ready job behind this one in the order of delivery, or 0. */
 uint32_t lane_after(

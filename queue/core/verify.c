@@ -215,7 +215,41 @@ verify_subscriber(const struct core *core, const struct subscriber *subscriber,
 		count == 0 && LIST_EMPTY(&subscriber->subscriptions)));
 	sums->running += count;
 	sums->subscriptions += subscriber->subscription_count;
-	sums->silent += !subscriber->connected;
+	sums->silent +=
+	    !subscriber->connected && subscriber->handle != core->absent;
+	return NULL;
+}
+
+/* The stand-in for those who are not back is never connected, and has what it
+ * stands there for. */
+static const char *
+verify_absent(const struct core *core, struct sums *sums)
+{
+	if (core->absent == 0)
+		return NULL;
+	const struct subscriber *absent =
+	    subscriber_at(&core->demand, core->absent);
+	HOLDS(absent->handle == core->absent);
+	HOLDS(!absent->connected && absent->incarnation == 0);
+	for (uint32_t handle = absent->running.head; handle != 0;
+	     handle = job_at(&core->jobs, handle)->next)
+		HOLDS(job_at(&core->jobs, handle)->msgid == 0);
+	return verify_subscriber(core, absent, sums);
+}
+
+static const char *
+verify_roll(const struct core *core)
+{
+	const struct living *living, *following;
+	uint32_t unheard = 0;
+	HASH_ITER(hh, core->roll.living, living, following) {
+		unheard += living->unheard;
+		/* Who has a connection was heard. */
+		HOLDS(!living->unheard ||
+		    demand_find_worker(&core->demand, living->pid,
+			living->incarnation) == NULL);
+	}
+	HOLDS(unheard == core->roll.unheard);
 	return NULL;
 }
 
@@ -239,12 +273,18 @@ static const char *
 verify_subscribers(const struct core *core, const struct found *found)
 {
 	struct sums sums = { 0 };
+	uint32_t count = core->absent != 0;
 	const struct subscriber *subscriber;
+	const char *broken = verify_absent(core, &sums);
+	if (broken != NULL)
+		return broken;
 	TAILQ_FOREACH(subscriber, &core->demand.all, in_all) {
-		const char *broken = verify_subscriber(core, subscriber, &sums);
+		broken = verify_subscriber(core, subscriber, &sums);
 		if (broken != NULL)
 			return broken;
+		count++;
 	}
+	HOLDS(count == core->demand.subscribers.used);
 	HOLDS(sums.running == found->running);
 	HOLDS(sums.running_weight == found->running_weight);
 	HOLDS(sums.answerable == core->jobs.by_delivery.count);
@@ -300,6 +340,8 @@ verify_core(const struct core *core)
 	const char *broken = verify_lanes(core, &found);
 	if (broken == NULL)
 		broken = verify_subscribers(core, &found);
+	if (broken == NULL)
+		broken = verify_roll(core);
 	if (broken == NULL)
 		broken = verify_due(core, &found);
 	if (broken == NULL)

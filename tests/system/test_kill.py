@@ -235,21 +235,68 @@ def test_queue_killed_while_idle():
 
 
 def test_queue_killed_while_busy():
-    """A busy worker survives too. What it runs is unknown to the new queue,
-    which keeps its jobs in memory: the worker stops it and asks again."""
+    """The worker keeps running its job, and its result counts: one run."""
+    command, starts, ends, gate = gated_handler()
+    with Gsq(workers=2, command=command) as gsq:
+        before = gsq.pids()
+        (job,) = gsq.enqueue("x")
+        (run,) = wait_until(lambda: effects(starts), "the job runs")
+        kill(before["queue"])
+        gsq.wait_new_pid("queue", before["queue"])
+        # One has it still; the other is not given it.
+        gsq.wait_lane(demand=1, running=1)
+        row = gsq.job(job)
+        is_equal((row["state"], row["attempt"], row["worker_pid"]),
+                 ("running", 1, run.worker), "the job")
+        is_true(is_alive(int(run.text)), "its handler lives")
+        write_file(gate, "")
+        is_equal(gsq.wait_job(job), "done", "end of the job")
+        is_equal(len(effects(starts)), 1, "runs that began")
+        is_equal(len(effects(ends)), 1, "runs that ended")
+        after = gsq.pids()
+        is_equal({key: pid for key, pid in after.items() if key != "queue"},
+                 {key: pid for key, pid in before.items() if key != "queue"},
+                 "pids of the workers")
+
+
+def test_a_job_that_ends_while_the_queue_is_away():
+    """Its result is kept by the worker and delivered to the new queue."""
     command, starts, ends, gate = gated_handler()
     with Gsq(workers=1, command=command) as gsq:
+        (job,) = gsq.enqueue("x")
+        wait_until(lambda: effects(starts), "the job runs")
+        queue = gsq.pid_of("queue")
+        # The new queue is held back by the backoff of the second death.
+        kill(queue)
+        queue = gsq.wait_new_pid("queue", queue)
+        mark = gsq.mark()
+        kill(queue)
+        write_file(gate, "")
+        gsq.wait_event("ended", after=mark, job=job)
+        is_equal(gsq.wait_job(job), "done", "end of the job")
+        is_equal([run.attempt for run in effects(starts)], [1], "runs")
+
+
+def test_queue_killed_that_keeps_jobs_in_memory():
+    """Durability "memory": what a worker runs is unknown to the new queue;
+    the worker stops it and asks again. No id is given a second time."""
+    command, starts, ends, gate = gated_handler()
+    with Gsq(configuration="""
+queue "default" { durability = "memory" }
+pool "w" { command = { "%s", "%s", "%s", "%s" } }
+""" % tuple(command)) as gsq:
         before = gsq.pids()
-        gsq.enqueue("x")
+        (first,) = gsq.enqueue("x")
         (run,) = wait_until(lambda: effects(starts), "the job runs")
         kill(before["queue"])
         gsq.wait_new_pid("queue", before["queue"])
         wait_gone(int(run.text), "the handler of a forgotten job")
         gsq.wait_lane(demand=1)
-        is_equal(gsq.pid_of("w1"), before["w1"], "pid of the worker")
+        is_equal(gsq.pid_of("w-1"), before["w-1"], "pid of the worker")
         write_file(gate, "")
-        (job,) = gsq.enqueue("y")
-        is_equal(gsq.wait_job(job), "done", "a job of the new queue")
+        (second,) = gsq.enqueue("y")
+        is_true(second > first, "a new id", first, second)
+        is_equal(gsq.wait_job(second), "done", "a job of the new queue")
         is_equal(len(effects(ends)), 1, "runs that ended")
 
 

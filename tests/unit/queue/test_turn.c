@@ -14,12 +14,13 @@
  */
 
 static char story[4096];
-static struct store fake;
+static struct store fake;   /* the log */
+static struct store memory; /* the same operations, another owner */
 static struct turn turn;
 static bool completes_at_once;
 static bool has_room;
 static int failing_update;
-static char bodies[64][16];
+static char bodies[200002][2];
 
 static void __attribute__((format(printf, 1, 2))) note(const char *format, ...)
 {
@@ -79,6 +80,14 @@ fake_put(struct store *store, const struct record *record, struct span body,
 }
 
 static int
+fake_reserve_ids(struct store *store, uint64_t next_id)
+{
+	cr_assert_eq(store, &fake);
+	note("reserve %d", (int)next_id);
+	return 0;
+}
+
+static int
 fake_update(struct store *store, const struct record *record)
 {
 	(void)store;
@@ -98,8 +107,8 @@ fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes)
 static int
 fake_commit(struct store *store, bool relaxed)
 {
-	cr_assert(!relaxed);
-	note("commit");
+	cr_assert_eq(store, &fake);
+	note(relaxed ? "commit-relaxed" : "commit");
 	if (completes_at_once)
 		store->owner.committed(store->owner.context, 0);
 	return 0;
@@ -133,6 +142,7 @@ static const struct store_operations fake_operations = {
 	.begin = fake_begin,
 	.has_room = fake_has_room,
 	.put = fake_put,
+	.reserve_ids = fake_reserve_ids,
 	.update = fake_update,
 	.delete = fake_delete,
 	.commit = fake_commit,
@@ -181,8 +191,10 @@ on_committed(void *context)
 static struct lane_policy
 policy_of(const void *context, struct span queue)
 {
-	(void)context, (void)queue;
-	return (struct lane_policy){ .max_attempts = 3 };
+	(void)context;
+	struct lane_policy policy = { .max_attempts = 3 };
+	durability_parse(queue, &policy.durability);
+	return policy;
 }
 
 static void
@@ -197,9 +209,10 @@ set_up(void)
 	};
 	char reason[64];
 	fake.operations = &fake_operations;
+	memory.operations = &fake_operations;
 	completes_at_once = has_room = true;
-	cr_assert_eq(turn_init(&turn, &fake, &effects, 1, policy_of, NULL,
-			 reason, sizeof(reason)),
+	cr_assert_eq(turn_init(&turn, &fake, &memory, &effects, 1, policy_of,
+			 NULL, reason, sizeof(reason)),
 	    0);
 }
 
@@ -212,32 +225,50 @@ tear_down(void)
 TestSuite(turn, .init = set_up, .fini = tear_down);
 
 static void
-enqueue(const char *body)
+enqueue_into(const char *queue, const char *body)
 {
 	struct fact fact = { .kind = FACT_ENQUEUE, .now_ms = 1 };
-	fact.enqueue.queue = SPAN_LITERAL("q");
+	fact.enqueue.queue = span_of(queue);
 	fact.enqueue.body_bytes = (uint32_t)strlen(body);
 	cr_assert_eq(turn_step(&turn, &fact, span_of(body)), REFUSAL_NONE);
+}
+
+static void
+enqueue(const char *body)
+{
+	enqueue_into("q", body);
+}
+
+static uint32_t
+subscribe_to(const char *queue)
+{
+	struct fact fact = { .kind = FACT_SUBSCRIBE, .now_ms = 1 };
+	fact.subscribe.queue = span_of(queue);
+	cr_assert_eq(turn_step(&turn, &fact, (struct span){ 0 }), REFUSAL_NONE);
+	return (uint32_t)turn.core.answer;
 }
 
 static uint32_t
 subscribe(void)
 {
-	struct fact fact = { .kind = FACT_SUBSCRIBE, .now_ms = 1 };
-	fact.subscribe.queue = SPAN_LITERAL("q");
+	return subscribe_to("q");
+}
+
+static void
+ask_of(const char *queue, uint32_t subscriber, uint32_t n)
+{
+	struct fact fact = {
+		.kind = FACT_DEMAND, .now_ms = 1, .subscriber = subscriber
+	};
+	fact.demand.queue = span_of(queue);
+	fact.demand.n = n;
 	cr_assert_eq(turn_step(&turn, &fact, (struct span){ 0 }), REFUSAL_NONE);
-	return (uint32_t)turn.core.answer;
 }
 
 static void
 ask(uint32_t subscriber, uint32_t n)
 {
-	struct fact fact = {
-		.kind = FACT_DEMAND, .now_ms = 1, .subscriber = subscriber
-	};
-	fact.demand.queue = SPAN_LITERAL("q");
-	fact.demand.n = n;
-	cr_assert_eq(turn_step(&turn, &fact, (struct span){ 0 }), REFUSAL_NONE);
+	ask_of("q", subscriber, n);
 }
 
 static enum refusal
@@ -337,7 +368,7 @@ Test(turn, waiting_makes_a_batch_of_its_own)
 	turn_wait(&turn);
 	turn_wait(&turn);
 	turn_end(&turn, 1);
-	cr_assert_str_eq(happened(), "begin leaves commit committed");
+	cr_assert_str_eq(happened(), "begin leaves commit-relaxed committed");
 }
 
 Test(turn, a_stale_answer_changes_nothing)
@@ -350,9 +381,10 @@ Test(turn, a_stale_answer_changes_nothing)
 
 Test(turn, the_store_says_whether_there_is_room)
 {
-	cr_assert(turn_has_room(&turn, 1, 10));
+	struct span queue = SPAN_LITERAL("q");
+	cr_assert(turn_has_room(&turn, queue, 1, 10));
 	has_room = false;
-	cr_assert(!turn_has_room(&turn, 1, 10));
+	cr_assert(!turn_has_room(&turn, queue, 1, 10));
 }
 
 Test(turn, the_store_can_find_a_job_and_move_its_body)
@@ -382,4 +414,68 @@ Test(turn, a_failed_commit_ends_the_process, .exit_code = 74)
 	enqueue("a");
 	turn_end(&turn, 1);
 	complete(EIO);
+}
+
+/* ---- durability ---- */
+
+Test(turn, the_durability_of_a_queue_is_told_before_it_exists)
+{
+	cr_assert_eq(
+	    turn_durability(&turn, SPAN_LITERAL("q")), DURABILITY_SYNC);
+	cr_assert_eq(turn_durability(&turn, SPAN_LITERAL("relaxed")),
+	    DURABILITY_RELAXED);
+	enqueue_into("memory", "a");
+	cr_assert_eq(
+	    turn_durability(&turn, SPAN_LITERAL("memory")), DURABILITY_MEMORY);
+}
+
+Test(turn, a_batch_of_relaxed_changes_need_not_be_synced)
+{
+	enqueue_into("relaxed", "a");
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(),
+	    "begin put 1 tell enqueued leaves commit-relaxed committed");
+	enqueue_into("relaxed", "b");
+	enqueue("c");
+	enqueue_into("relaxed", "d");
+	happened();
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "leaves commit committed");
+	enqueue_into("relaxed", "e");
+	happened();
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "leaves commit-relaxed committed");
+}
+
+Test(turn, changes_in_memory_wait_for_nothing)
+{
+	uint32_t worker = subscribe_to("memory");
+	enqueue_into("memory", "a"); /* reserves ids */
+	turn_end(&turn, 1);
+	happened();
+	enqueue_into("memory", "b");
+	ask_of("memory", worker, 2);
+	cr_assert_str_eq(happened(),
+	    "put 2 tell enqueued update 1 deliver 1 \"a\" kept "
+	    "tell delivered update 2 deliver 2 \"b\" kept tell delivered");
+	cr_assert_eq(answer_done(worker, 1), REFUSAL_NONE);
+	cr_assert_str_eq(happened(), "tell done delete 1");
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "");
+}
+
+Test(turn, ids_of_jobs_in_memory_are_reserved_in_the_log)
+{
+	enqueue_into("memory", "a");
+	cr_assert_str_eq(
+	    happened(), "begin reserve 100001 put 1 tell enqueued");
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "leaves commit committed");
+	turn.core.next_id = 100000;
+	enqueue_into("memory", "b");
+	happened();
+	turn.core.next_id = 100001;
+	enqueue_into("memory", "c");
+	cr_assert_str_eq(
+	    happened(), "begin reserve 200001 put 100001 tell enqueued");
 }

@@ -108,6 +108,7 @@ Test(configuration, an_empty_file_changes_nothing)
 Test(configuration, everything_can_be_said)
 {
 	expect_good("directory = \"/run/gsq\"\n"
+		    "store = \"/var/lib/gsq\"\n"
 		    "supervisor {\n"
 		    "	max_restarts = \"12\"\n"
 		    "	max_seconds = 2.5\n"
@@ -117,11 +118,12 @@ Test(configuration, everything_can_be_said)
 		    "	stop_grace = 0\n"
 		    "}\n"
 		    "queue \"mail\" { max_attempts = 3 retry_base = 10ms\n"
-		    "	retry_cap = \"1d\" }\n"
+		    "	retry_cap = \"1d\" durability = relaxed }\n"
 		    "pool \"sync\" { queue = \"mail\" workers = 4\n"
 		    "	max_demand = 10 min_demand = 3\n"
 		    "	command = { \"sync-user\", \"--quiet\", \"\" } }\n");
 	cr_assert_str_eq(configuration.directory, "/run/gsq");
+	cr_assert_str_eq(configuration.store, "/var/lib/gsq");
 	cr_assert_eq(configuration.max_restarts, 12);
 	cr_assert_eq(configuration.max_window_ms, 2500);
 	cr_assert_eq(configuration.backoff.base_ms, 1000);
@@ -134,6 +136,7 @@ Test(configuration, everything_can_be_said)
 	cr_assert_eq(queue.max_attempts, 3);
 	cr_assert_eq(queue.retry.base_ms, 10);
 	cr_assert_eq(queue.retry.cap_ms, DAY_MS);
+	cr_assert_eq(queue.durability, DURABILITY_RELAXED);
 	cr_assert_eq(configuration.pool_count, 1);
 	const struct pool_options *pool = &configuration.pools[0];
 	cr_assert_str_eq(pool->name.text, "sync");
@@ -237,6 +240,20 @@ Test(configuration, all_wrong_values_are_told_at_once)
 	    "14: workers must be 0 to 1024, not -1\n"
 	    "18: min_demand must be less than max_demand in pool 'p'\n"
 	    "18: the command of pool 'p' has no name");
+}
+
+Test(configuration, durability_is_sync_unless_it_is_said)
+{
+	expect_good("queue \"a\" { } queue \"b\" { durability = memory }");
+	cr_assert_eq(configuration_queue(&configuration, "a").durability,
+	    DURABILITY_SYNC);
+	cr_assert_eq(configuration_queue(&configuration, "b").durability,
+	    DURABILITY_MEMORY);
+	cr_assert_eq(configuration_queue(&configuration, "other").durability,
+	    DURABILITY_SYNC);
+	expect_errors("store = ''\nqueue \"a\" { durability = disk }",
+	    "1: store must not be empty\n"
+	    "2: durability must be sync, relaxed or memory, not 'disk'");
 }
 
 Test(configuration, wrong_values_change_nothing)

@@ -60,6 +60,28 @@ Test(directory, gsq_dir_is_stronger_than_the_runtime_directory)
 	cr_assert_str_eq(text, wanted);
 }
 
+Test(directory, jobs_are_kept_where_they_survive_a_boot)
+{
+	char text[128];
+	bool is_root = geteuid() == 0;
+	setenv("HOME", "/home/u", 1);
+	setenv("XDG_STATE_HOME", "/state", 1);
+	cr_assert_eq(
+	    directory_default_store(text, sizeof(text), "/tmp/gsq-7"), 0);
+	cr_assert_str_eq(text, is_root ? "/var/lib/gsq" : "/state/gsq");
+	unsetenv("XDG_STATE_HOME");
+	cr_assert_eq(
+	    directory_default_store(text, sizeof(text), "/tmp/gsq-7"), 0);
+	cr_assert_str_eq(
+	    text, is_root ? "/var/lib/gsq" : "/home/u/.local/state/gsq");
+	unsetenv("HOME");
+	cr_assert_eq(
+	    directory_default_store(text, sizeof(text), "/tmp/gsq-7"), 0);
+	cr_assert_str_eq(text, is_root ? "/var/lib/gsq" : "/tmp/gsq-7/store");
+	cr_assert_eq(
+	    directory_default_store(text, 5, "/tmp/gsq-7"), ENAMETOOLONG);
+}
+
 Test(directory, a_socket_must_fit_into_107_bytes)
 {
 	char text[256];

@@ -127,7 +127,7 @@ Test(report, a_late_result_is_a_request)
 	cr_expect_eq(message.msgid, 4);
 	cr_expect(span_is_text(message.method, "result"));
 	cr_expect_eq(number(message.params, "job"), 812);
-	cr_expect_eq(number(message.params, "attempt"), 2);
+	cr_expect_eq(number(message.params, "delivery"), 2);
 	const msgpack_object *error = map_find(message.params, "error");
 	cr_expect(has_text(error, "verdict", "fail"));
 	cr_expect_eq(number(error, "exit"), 1);

@@ -524,7 +524,7 @@ Test(session, a_running_job_survives_the_queue)
 	next();
 	cr_expect(span_is_text(message.method, "result"));
 	cr_expect_eq(number(message.params, "job"), 812);
-	cr_expect_eq(number(message.params, "attempt"), 3, "the delivery");
+	cr_expect_eq(number(message.params, "delivery"), 3, "the delivery");
 	cr_expect_null(map_find(message.params, "error"));
 	uint64_t msgid = message.msgid;
 	expect_demand(1);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/record.h"
+
+#include "core/job.h"
+
+#include <string.h>
+
+/* ---- writing ---- */
+
+static char *
+write_number(char *at, uint64_t number)
+{
+	while (number >= 0x80) {
+		*at++ = (char)(number | 0x80);
+		number >>= 7;
+	}
+	*at++ = (char)number;
+	return at;
+}
+
+static char *
+write_text(char *at, struct span text)
+{
+	*at++ = (char)text.count;
+	if (text.count > 0)
+		memcpy(at, text.bytes, text.count);
+	return at + text.count;
+}
+
+static char *
+write_where(char *at, const struct record *record)
+{
+	const struct job *job = record->job;
+	struct span reason = record->reason;
+	if (reason.count > REASON_BYTES_MAX)
+		reason.count = REASON_BYTES_MAX;
+	*at++ = (char)(job->state | job->cause << 4);
+	*at++ = (char)job->priority;
+	at = write_number(at, job->delivery);
+	at = write_number(at, job->attempt);
+	if (job->state == JOB_DELAYED)
+		at = write_number(at, (uint64_t)record->due_wall_ms);
+	return write_text(at, reason);
+}
+
+char *
+record_write_full(char *at, const struct record *record, struct span body)
+{
+	*at++ = RECORD_FULL;
+	at = write_number(at, record->job->id);
+	at = write_where(at, record);
+	at = write_number(at, (uint64_t)record->job->enqueued_ms);
+	at = write_text(at, record->queue);
+	at = write_number(at, body.count);
+	if (body.count > 0)
+		memcpy(at, body.bytes, body.count);
+	return at + body.count;
+}
+
+char *
+record_write_state(char *at, const struct record *record)
+{
+	*at++ = RECORD_STATE;
+	at = write_number(at, record->job->id);
+	return write_where(at, record);
+}
+
+char *
+record_write_gone(char *at, uint64_t id)
+{
+	*at++ = RECORD_GONE;
+	return write_number(at, id);
+}
+
+/* ---- reading ---- */
+
+struct cursor {
+	const unsigned char *at;
+	const unsigned char *end;
+	bool failed;
+};
+
+static uint8_t
+read_byte(struct cursor *cursor)
+{
+	if (cursor->at == cursor->end) {
+		cursor->failed = true;
+		return 0;
+	}
+	return *cursor->at++;
+}
+
+static uint64_t
+read_number(struct cursor *cursor, uint64_t max)
+{
+	uint64_t number = 0;
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		uint8_t byte = read_byte(cursor);
+		number |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80) {
+			cursor->failed |= number > max;
+			return number;
+		}
+	}
+	cursor->failed = true;
+	return 0;
+}
+
+static struct span
+read_bytes(struct cursor *cursor, uint64_t count)
+{
+	if (cursor->failed || count > (uint64_t)(cursor->end - cursor->at)) {
+		cursor->failed = true;
+		return (struct span){ 0 };
+	}
+	struct span bytes = { (const char *)cursor->at, (size_t)count };
+	cursor->at += count;
+	return bytes;
+}
+
+static void
+read_where(struct cursor *cursor, struct stored *stored)
+{
+	uint8_t both = read_byte(cursor);
+	stored->state = both & 0x0f;
+	stored->cause = both >> 4;
+	stored->priority = read_byte(cursor);
+	stored->delivery = (uint32_t)read_number(cursor, UINT32_MAX);
+	stored->attempt = (uint16_t)read_number(cursor, UINT16_MAX);
+	if (stored->state == JOB_DELAYED)
+		stored->due_wall_ms = (int64_t)read_number(cursor, UINT64_MAX);
+	stored->reason = read_bytes(cursor, read_byte(cursor));
+	cursor->failed |= stored->state == JOB_NONE ||
+	    stored->state >= JOB_STATE_COUNT || stored->cause >= CAUSE_COUNT ||
+	    stored->reason.count > REASON_BYTES_MAX;
+}
+
+static void
+read_full(struct cursor *cursor, struct stored *stored)
+{
+	read_where(cursor, stored);
+	stored->enqueued_ms = (int64_t)read_number(cursor, UINT64_MAX);
+	stored->queue = read_bytes(cursor, read_byte(cursor));
+	stored->body_bytes = (uint32_t)read_number(cursor, BODY_BYTES_MAX);
+	stored->body = read_bytes(cursor, stored->body_bytes);
+	cursor->failed |=
+	    stored->queue.count == 0 || stored->queue.count > NAME_BYTES_MAX;
+}
+
+bool
+record_read(const char **at, const char *end, struct stored *ret_stored)
+{
+	struct cursor cursor = { (const unsigned char *)*at,
+		(const unsigned char *)end, false };
+	uint8_t kind = read_byte(&cursor);
+	*ret_stored = (struct stored){ .kind = kind };
+	ret_stored->id = read_number(&cursor, UINT64_MAX);
+	if (kind == RECORD_FULL)
+		read_full(&cursor, ret_stored);
+	else if (kind == RECORD_STATE)
+		read_where(&cursor, ret_stored);
+	else
+		cursor.failed |= kind != RECORD_GONE;
+	if (cursor.failed || ret_stored->id == 0)
+		return false;
+	*at = (const char *)cursor.at;
+	return true;
+}
