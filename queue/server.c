@@ -362,12 +362,22 @@ tell_restored(struct server *server)
 	turn_step(&server->turn, &fact, (struct span){ 0 });
 }
 
+/* Asked to stop, it still answers what it has on its way to the disk; without a
+ * supervisor it must be gone at once. */
+static bool
+goes_on(const struct server *server)
+{
+	if (!server->stopping)
+		return true;
+	return server->exit_code == 0 && turn_is_busy(&server->turn);
+}
+
 static void
 run_loop(struct server *server)
 {
 	tell_restored(server);
 	end_turn(server);
-	while (!server->stopping) {
+	while (goes_on(server)) {
 		if (event_base_loop(server->base, EVLOOP_ONCE) < 0) {
 			log_event(LOG_ERROR, "loop-failed", "error=\"%s\"",
 			    strerror(errno));
@@ -430,7 +440,7 @@ load_store(struct server *server)
 	int error = turn_init(&server->turn, server->log, server->memory, &mine,
 	    seed, policy_of, server->options, reason, sizeof(reason));
 	if (error == 0) {
-		log_event(LOG_INFO, "loaded",
+		log_event(LOG_DEBUG, "loaded",
 		    "store=%s jobs=%" PRIu32 " next_id=%" PRIu64
 		    " took_ms=%" PRId64 "%s%s",
 		    server->options->store, server->turn.core.jobs.slab.used,

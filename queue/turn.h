@@ -103,6 +103,13 @@ struct span turn_body(struct turn *turn, const struct job *job);
 /* Ends a turn: commits what gathered, if no batch is on its way. */
 void turn_end(struct turn *turn, int64_t now_ms);
 
+/* Does something wait for the disk? */
+static inline bool
+turn_is_busy(const struct turn *turn)
+{
+	return turn->gathering || turn->committing;
+}
+
 /* When the core or the store wants a turn; INT64_MAX: never. */
 int64_t turn_wake_at(const struct turn *turn);
 
