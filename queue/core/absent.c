@@ -123,8 +123,8 @@ void
 absent_settle(struct core *core)
 {
 	const struct absence *absence = &core->absence;
-	if (core->absent != 0 && core->roll.unheard == 0 &&
-	    absence->restored && (absence->introduced || absence->asked_end))
+	if (core->absent != 0 && core->roll.unheard == 0 && absence->restored &&
+	    (absence->introduced || absence->asked_end))
 		come_back(core);
 }
 

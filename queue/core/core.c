@@ -91,8 +91,8 @@ on_worker_up(struct core *core, const struct fact *fact)
 	/* It may have been quicker than the supervisor's word. */
 	bool is_heard =
 	    demand_find_worker(&core->demand, pid, incarnation) != NULL;
-	roll_up(&core->roll, pid, incarnation,
-	    !is_heard && absent_may_have(core));
+	roll_up(
+	    &core->roll, pid, incarnation, !is_heard && absent_may_have(core));
 }
 
 static void

@@ -166,6 +166,7 @@ tell(struct fact *fact)
 {
 	fact->now_ms = story.now_ms;
 	core_step(&story.core, fact);
+	disk_follow(fact);
 }
 /* ---- expectations ---- */
 

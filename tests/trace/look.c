@@ -131,6 +131,20 @@ check_job_reason(struct line *line, const struct job *job)
 		    wanted.text, reason);
 }
 
+/* "job 10 running of w1"; of nobody: its worker is not back. */
+static void
+check_job_worker(struct line *line, const struct job *job)
+{
+	const char *wanted = next_word(line, "a worker");
+	if (job->state != JOB_RUNNING)
+		fail("it does not run");
+	const char *worker = job->place == story.core.absent
+	    ? "nobody"
+	    : worker_of_subscriber(job->place);
+	if (strcmp(worker, wanted) != 0)
+		fail("expected it with %s, but it is with %s", wanted, worker);
+}
+
 /* "job 10 dead exhausted attempt 3 because exit 1", "job 10 gone" */
 void
 do_job(struct line *line)
@@ -149,6 +163,8 @@ do_job(struct line *line)
 	    !next_is(line, job_cause_name((enum job_cause)job->cause)))
 		fail("it is dead because it was %s",
 		    job_cause_name((enum job_cause)job->cause));
+	if (job != NULL && next_is(line, "of"))
+		check_job_worker(line, job);
 	if (job != NULL && next_is(line, "attempt"))
 		check_job_attempt(line, job);
 	if (job != NULL && next_is(line, "because"))

@@ -31,6 +31,9 @@ static const struct verb {
 	{ "queue", true, do_queue },
 	{ "enqueue", true, do_enqueue },
 	{ "restore", true, do_restore },
+	{ "restored", true, do_restored },
+	{ "introduced", true, do_introduced },
+	{ "crash", true, do_crash },
 	{ "expect", false, do_expect },
 	{ "counts", false, do_counts },
 	{ "totals", false, do_totals },
@@ -44,6 +47,7 @@ static const struct worker_verb {
 	void (*carry_out)(const struct speaker *speaker, struct line *line);
 } worker_verbs[] = {
 	{ "starts", do_starts },
+	{ "lives", do_lives },
 	{ "claims", do_claims },
 	{ "dies", do_dies },
 	{ "stops", do_stops },
@@ -150,6 +154,7 @@ run_trace(const char *path)
 		    story.file, story.line);
 	else
 		core_release(&story.core);
+	disk_release();
 	free(story.happenings);
 	free(story.jobs);
 	free(story.sent);

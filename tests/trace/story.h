@@ -153,6 +153,18 @@ void __attribute__((format(printf, 1, 2))) happens(const char *format, ...);
 void all_must_be_met(void);
 void do_expect(struct line *line);
 
+/* ---- what is on disk (disk.c) ---- */
+
+/* What the core has just been told and wished. */
+void disk_follow(const struct fact *fact);
+
+/* The last record of a job is lost, and the one before counts. */
+void disk_lose_last(uint64_t id);
+
+/* Tells the core all that is there. */
+void disk_restore(void);
+void disk_release(void);
+
 /* ---- looks (look.c) ---- */
 
 void do_counts(struct line *line);
@@ -161,14 +173,18 @@ void do_order(struct line *line);
 void do_job(struct line *line);
 void do_wake(struct line *line);
 
-/* ---- steps (step.c) and those of workers (worker.c) ---- */
+/* ---- steps (step.c, restart.c) and those of workers (worker.c) ---- */
 
 struct lane_policy policy_of(const void *context, struct span queue);
 void do_at(struct line *line);
 void do_queue(struct line *line);
 void do_enqueue(struct line *line);
 void do_restore(struct line *line);
+void do_crash(struct line *line);
+void do_restored(struct line *line);
+void do_introduced(struct line *line);
 void do_starts(const struct speaker *speaker, struct line *line);
+void do_lives(const struct speaker *speaker, struct line *line);
 void do_claims(const struct speaker *speaker, struct line *line);
 void do_dies(const struct speaker *speaker, struct line *line);
 void do_stops(const struct speaker *speaker, struct line *line);

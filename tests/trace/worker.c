@@ -15,6 +15,17 @@ connection_of(const struct speaker *speaker)
 	return connection_at(connection_number(speaker));
 }
 
+static void
+tell_up(const struct worker *worker)
+{
+	struct fact fact = { .kind = FACT_WORKER_UP,
+		.worker_up = {
+		    .pid = worker->pid, .incarnation = worker->incarnation } };
+	CHECK(name_set(&fact.worker_up.name, span_of(worker->name.text)));
+	tell(&fact);
+	render_all();
+}
+
 /* "w1 starts": the supervisor has started it, with a new pid. */
 void
 do_starts(const struct speaker *speaker, struct line *line)
@@ -23,12 +34,17 @@ do_starts(const struct speaker *speaker, struct line *line)
 	end_of_line(line);
 	worker->pid = ++story.last_pid;
 	worker->incarnation++;
-	struct fact fact = { .kind = FACT_WORKER_UP,
-		.worker_up = {
-		    .pid = worker->pid, .incarnation = worker->incarnation } };
-	CHECK(name_set(&fact.worker_up.name, span_of(worker->name.text)));
-	tell(&fact);
-	render_all();
+	tell_up(worker);
+}
+
+/* "w1 lives": the supervisor tells a new queue of it. */
+void
+do_lives(const struct speaker *speaker, struct line *line)
+{
+	end_of_line(line);
+	if (speaker->worker->incarnation == 0)
+		fail("it has never been started");
+	tell_up(speaker->worker);
 }
 
 /* "stray claims pid 4000 incarnation 7": no supervisor speaks of it. */

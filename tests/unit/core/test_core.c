@@ -611,6 +611,55 @@ Test(core, wakes_for_whatever_comes_first)
 	cr_expect_eq(core_wake_at(&core), now_ms + WORKER_SILENCE_MS - 1);
 }
 
+static void
+restore_due(uint64_t id, int64_t at_ms)
+{
+	struct fact fact = { .kind = FACT_RESTORE,
+		.now_ms = now_ms,
+		.restore = { .queue = SPAN_LITERAL("mail"),
+		    .job = {
+			.id = id, .state = JOB_DELAYED, .at_ms = at_ms } } };
+	core_step(&core, &fact);
+}
+
+Test(core, many_that_are_due_become_ready_some_at_a_time)
+{
+	const unsigned count = 2 * DUE_JOBS_PER_STEP_MAX + 1;
+	for (unsigned id = 1; id <= count; id++)
+		restore_due(id, now_ms - count + id);
+	restore_due(count + 1, now_ms + 1);
+	uint32_t w = subscribe("mail");
+	ask(w, "mail", 1);
+	struct lane *lane = lane_named("mail");
+	cr_expect_leq(core_wake_at(&core), now_ms);
+	pass(0);
+	cr_expect_eq(job_with(1)->state, JOB_RUNNING);
+	cr_expect_eq(lane->counts[JOB_READY], DUE_JOBS_PER_STEP_MAX - 1);
+	cr_expect_leq(core_wake_at(&core), now_ms);
+	pass(0);
+	cr_expect_leq(core_wake_at(&core), now_ms);
+	pass(0);
+	cr_expect_eq(lane->counts[JOB_READY], count - 1);
+	cr_expect_eq(core_wake_at(&core), now_ms + 1);
+	for (uint32_t id = 2, handle = lane_first(lane); id <= count;
+	     id++, handle = lane_after(&core.jobs, lane, handle))
+		cr_assert_eq(job_at(&core.jobs, handle)->id, id);
+}
+
+Test(core, silence_is_acted_on_beside_many_that_are_due)
+{
+	worker_up(10, 1);
+	uint32_t w = subscribe_worker("mail", 10, 1);
+	ask(w, "mail", 1);
+	enqueue("mail");
+	gone(w);
+	for (unsigned i = 0; i <= DUE_JOBS_PER_STEP_MAX; i++)
+		restore_due(10 + i, now_ms);
+	pass(WORKER_SILENCE_MS);
+	cr_expect_eq(count_wished(WISH_KILL), 1);
+	cr_expect_leq(core_wake_at(&core), now_ms);
+}
+
 /* ---- the store ---- */
 
 Test(core, a_restored_job_is_as_it_was_saved)

@@ -246,6 +246,26 @@ Test(demand, a_supervised_worker_is_found_by_pid_and_incarnation)
 	cr_expect_eq(demand.subscribers.used, 2);
 }
 
+Test(demand, a_stand_in_is_in_no_list_and_goes_without_jobs)
+{
+	uint32_t handle = demand_stand_in(&demand);
+	struct subscriber *subscriber = subscriber_at(&demand, handle);
+	cr_expect_eq(subscriber->handle, handle);
+	cr_expect_not(subscriber->connected);
+	cr_expect(TAILQ_EMPTY(&demand.all));
+	cr_expect(TAILQ_EMPTY(&demand.silent));
+	demand_stand_down(&demand, subscriber);
+	cr_expect_eq(demand.subscribers.used, 0);
+}
+
+Test(demand, a_stand_in_with_a_job_cannot_go, .signal = SIGABRT)
+{
+	struct subscriber *subscriber =
+	    subscriber_at(&demand, demand_stand_in(&demand));
+	subscriber->running.head = 1;
+	demand_stand_down(&demand, subscriber);
+}
+
 Test(demand, the_silent_wait_in_the_order_of_their_time)
 {
 	struct subscriber *a = demand_join(&demand, 1, 1);
@@ -304,8 +324,10 @@ Test(demand, without_memory_nobody_joins)
 {
 	fail_memory(1);
 	struct subscriber *subscriber = demand_join(&demand, 7, 7);
+	uint32_t stand_in = demand_stand_in(&demand);
 	fail_memory(0);
 	cr_expect_null(subscriber);
+	cr_expect_eq(stand_in, 0);
 	cr_expect_null(demand_find_worker(&demand, 7, 7));
 	cr_expect(TAILQ_EMPTY(&demand.all));
 }

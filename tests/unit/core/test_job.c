@@ -28,6 +28,7 @@ TestSuite(job, .init = init_jobs, .fini = release_jobs);
 static const enum job_state allowed[][2] = {
 	{ JOB_NONE, JOB_READY },      /* enqueued, restored */
 	{ JOB_NONE, JOB_DELAYED },    /* restored */
+	{ JOB_NONE, JOB_RUNNING },    /* restored */
 	{ JOB_NONE, JOB_DEAD },	      /* restored */
 	{ JOB_READY, JOB_RUNNING },   /* delivered */
 	{ JOB_DELAYED, JOB_READY },   /* its time has come */

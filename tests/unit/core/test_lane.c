@@ -126,40 +126,6 @@ Test(lane, jobs_of_chance_come_out_as_if_sorted)
 	cr_expect_eq(lane_first(lane), 0);
 }
 
-static void
-expect_order(const struct lane *lane, const char *ids)
-{
-	uint32_t handle = lane_first(lane);
-	for (; *ids != '\0'; ids++) {
-		cr_assert_neq(handle, 0);
-		cr_expect_eq(job_at(&jobs, handle)->id, (uint64_t)(*ids - '0'));
-		handle = lane_after(&jobs, lane, handle);
-	}
-	cr_expect_eq(handle, 0);
-}
-
-Test(lane, restored_jobs_go_in_front_and_keep_their_order)
-{
-	struct lane *lane = add("mail");
-	lane_push_back(&jobs, lane, job_of(1, 5));
-	lane_push_restored(&jobs, lane, job_of(2, 5));
-	expect_order(lane, "21");
-	lane_push_restored(&jobs, lane, job_of(3, 5));
-	lane_push_back(&jobs, lane, job_of(4, 5));
-	lane_push_restored(&jobs, lane, job_of(5, 5));
-	lane_push_restored(&jobs, lane, job_of(6, 4));
-	expect_order(lane, "623514");
-}
-
-Test(lane, restored_into_an_empty_one_others_come_behind)
-{
-	struct lane *lane = add("mail");
-	lane_push_restored(&jobs, lane, job_of(1, 5));
-	lane_push_restored(&jobs, lane, job_of(2, 5));
-	lane_push_back(&jobs, lane, job_of(3, 5));
-	expect_order(lane, "123");
-}
-
 Test(lane, is_idle_without_jobs_of_any_state_and_subscriptions)
 {
 	struct lane *lane = add("mail");

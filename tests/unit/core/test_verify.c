@@ -12,7 +12,8 @@
  *
  * mail: jobs 1 and 2 run (worker a), 3 is delayed, 4 dead, 5 and 6 are ready.
  * sync: worker b has job 7 and asks for two more. quiet: nothing.
- * Worker s, supervised, is silent and holds job 8 of other.
+ * Worker s, supervised, is silent and holds job 8 of other. Job 10 of late ran
+ * when the queue died, and worker 70, who lives, was not heard yet.
  */
 static uint32_t a, b, s;
 
@@ -44,6 +45,13 @@ begin_with_all(void)
 	ask(c, "quiet", 1);
 	answer(c, 1, VERDICT_DONE);
 	gone(c);
+	tell((struct fact){ .kind = FACT_RESTORE,
+	    .restore = { .queue = SPAN_LITERAL("late"),
+		.job = { .id = 10,
+		    .state = JOB_RUNNING,
+		    .delivery = 1,
+		    .attempt = 1 } } });
+	worker_up(70, 1);
 }
 
 static void
@@ -479,6 +487,57 @@ over_and_silent(void)
 	worker(s)->over = true;
 }
 
+static void
+a_lost_worker(void)
+{
+	cr_assert_neq(slab_take(&core.demand.subscribers), 0);
+}
+
+/* ---- lies about those who are absent ---- */
+
+static void
+absent_and_another(void)
+{
+	worker(core.absent)->handle = s;
+}
+
+static void
+absent_and_connected(void)
+{
+	worker(core.absent)->connected = true;
+}
+
+static void
+absent_and_supervised(void)
+{
+	worker(core.absent)->incarnation = 1;
+}
+
+static void
+absent_and_answerable(void)
+{
+	job_with(10)->msgid = 1;
+}
+
+static void
+absent_without_jobs(void)
+{
+	core.absent = demand_stand_in(&core.demand);
+}
+
+static void
+number_of_those_who_are_not_heard(void)
+{
+	core.roll.unheard = 0;
+}
+
+static void
+heard_and_not_noted(void)
+{
+	core.roll.living->unheard = true;
+	core.roll.unheard++;
+}
+
 /* ---- lies about time ---- */
 
 static void
@@ -569,6 +628,14 @@ static const struct lie {
 	{ worker_that_is_not_found, "demand_find_worker(" },
 	{ over_and_at_work, "!subscriber->over" },
 	{ over_and_silent, "!subscriber->over" },
+	{ a_lost_worker, "count == core->demand.subscribers.used" },
+	{ absent_and_another, "absent->handle == core->absent" },
+	{ absent_and_connected, "!absent->connected" },
+	{ absent_and_supervised, "absent->incarnation == 0" },
+	{ absent_and_answerable, "msgid == 0" },
+	{ absent_without_jobs, "subscriber->running_count > 0" },
+	{ number_of_those_who_are_not_heard, "unheard == core->roll.unheard" },
+	{ heard_and_not_noted, "!living->unheard" },
 	{ place_of_a_delayed_job, "job->place == at" },
 	{ order_of_delayed_jobs, "heap->before" },
 };

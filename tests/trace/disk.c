@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the store would have on disk: of each job the record that was saved
+ * last, and the one before, for a last batch that is lost.
+ */
+#include "story.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+struct record {
+	bool is_there;
+	struct job job;
+	struct text queue;
+	struct text reason;
+};
+
+struct kept {
+	struct record last;
+	struct record before;
+};
+
+/* By id, from 1: of the core of now and those before. */
+static struct kept *jobs;
+static size_t job_count;
+
+static struct kept *
+kept_of(uint64_t id)
+{
+	while (job_count < id) {
+		jobs = grow(jobs, job_count, sizeof(*jobs));
+		jobs[job_count++] = (struct kept){ 0 };
+	}
+	return &jobs[id - 1];
+}
+
+static struct record *
+next_record(uint64_t id)
+{
+	struct kept *kept = kept_of(id);
+	kept->before = kept->last;
+	kept->last = (struct record){ 0 };
+	return &kept->last;
+}
+
+static void
+save(uint64_t id, uint32_t handle)
+{
+	struct record *record = next_record(id);
+	record->is_there = true;
+	record->job = *job_at(&story.core.jobs, handle);
+	const struct lane *lane = lane_at(&story.core.lanes, record->job.lane);
+	set_text(&record->queue, "%s", lane->name.text);
+	set_text(
+	    &record->reason, "%s", job_reason(&story.core.jobs, &record->job));
+}
+
+void
+disk_follow(const struct fact *fact)
+{
+	if (fact->kind == FACT_RESTORE)
+		save(fact->restore.job.id,
+		    jobs_find(&story.core.jobs, fact->restore.job.id));
+	for (size_t i = 0; i < story.core.wish_count; i++) {
+		const struct wish *wish = &story.core.wishes[i];
+		if (wish->kind == WISH_SAVE)
+			save(wish->id, wish->job);
+		else if (wish->kind == WISH_FORGET)
+			next_record(wish->id);
+	}
+}
+
+void
+disk_lose_last(uint64_t id)
+{
+	struct kept *kept = kept_of(id);
+	kept->last = kept->before;
+}
+
+void
+disk_restore(void)
+{
+	/* Telling grows nothing: every id is known already. */
+	for (uint64_t id = 1; id <= job_count; id++) {
+		struct record record = jobs[id - 1].last;
+		if (!record.is_there)
+			continue;
+		struct fact fact = { .kind = FACT_RESTORE };
+		fact.restore.queue = span_of(record.queue.text);
+		fact.restore.job = record.job;
+		fact.restore.reason = span_of(record.reason.text);
+		tell(&fact);
+	}
+}
+
+void
+disk_release(void)
+{
+	free(jobs);
+	jobs = NULL;
+	job_count = 0;
+}
