@@ -21,7 +21,13 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+/* The queue of a supervisor that was killed dies within a second, and has the
+ * store until then: the next one waits for that. */
+#define LOCK_WAIT_MS 2000
+#define LOCK_POLL_MS 5
 
 enum slot { SLOT_EMPTY, SLOT_ASKED, SLOT_DONE, SLOT_END };
 
@@ -73,6 +79,19 @@ explain(char *reason, size_t reason_bytes, const char *what, const char *path,
 }
 
 static int
+lock_soon(const char *path, pid_t *ret_holder)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_POLL_MS * 1000000 };
+	int lock = directory_lock(path, ret_holder);
+	for (int left_ms = LOCK_WAIT_MS; lock == -EWOULDBLOCK && left_ms > 0;
+	     left_ms -= LOCK_POLL_MS) {
+		nanosleep(&pause, NULL);
+		lock = directory_lock(path, ret_holder);
+	}
+	return lock;
+}
+
+static int
 disk_claim(struct io *io, char *reason, size_t reason_bytes)
 {
 	struct io_disk *disk = disk_of(io);
@@ -85,7 +104,7 @@ disk_claim(struct io *io, char *reason, size_t reason_bytes)
 		return explain(
 		    reason, reason_bytes, "open", disk->path, errno);
 	pid_t holder = 0;
-	disk->lock = directory_lock(disk->path, &holder);
+	disk->lock = lock_soon(disk->path, &holder);
 	if (disk->lock == -EWOULDBLOCK) {
 		snprintf(reason, reason_bytes,
 		    "'%s' is in use by another queue (pid %d); stop it first",

@@ -20,7 +20,9 @@
 /* When a message may be seen. */
 enum visible {
 	VISIBLE_NOW,	  /* it tells of nothing new */
-	VISIBLE_COMMITTED /* with the batch that gathers now */
+	VISIBLE_WRITTEN,  /* when the batch that gathers now is written: what it
+			   * tells survives the death of processes */
+	VISIBLE_COMMITTED /* when that batch is committed */
 };
 
 struct outlet {

@@ -133,6 +133,10 @@ read_where(struct cursor *cursor, struct stored *stored)
 	cursor->failed |= stored->state == JOB_NONE ||
 	    stored->state >= JOB_STATE_COUNT || stored->cause >= CAUSE_COUNT ||
 	    stored->reason.count > REASON_BYTES_MAX;
+	/* What no queue ever wrote; the core would end the process for it. */
+	cursor->failed |= stored->attempt > stored->delivery ||
+	    (stored->state == JOB_RUNNING && stored->attempt == 0) ||
+	    (stored->state == JOB_DEAD) != (stored->cause != CAUSE_NONE);
 }
 
 static void
@@ -142,15 +146,15 @@ read_full(struct cursor *cursor, struct stored *stored)
 	stored->enqueued_ms = (int64_t)read_number(cursor, UINT64_MAX);
 	stored->queue = read_bytes(cursor, read_byte(cursor));
 	stored->body_bytes = (uint32_t)read_number(cursor, BODY_BYTES_MAX);
-	stored->body = read_bytes(cursor, stored->body_bytes);
 	cursor->failed |=
 	    stored->queue.count == 0 || stored->queue.count > NAME_BYTES_MAX;
 }
 
-bool
-record_read(const char **at, const char *end, struct stored *ret_stored)
+/* All but the body. */
+static struct cursor
+read_head(const char *at, const char *end, struct stored *ret_stored)
 {
-	struct cursor cursor = { (const unsigned char *)*at,
+	struct cursor cursor = { (const unsigned char *)at,
 		(const unsigned char *)end, false };
 	uint8_t kind = read_byte(&cursor);
 	*ret_stored = (struct stored){ .kind = kind };
@@ -161,8 +165,27 @@ record_read(const char **at, const char *end, struct stored *ret_stored)
 		read_where(&cursor, ret_stored);
 	else
 		cursor.failed |= kind != RECORD_GONE;
-	if (cursor.failed || ret_stored->id == 0)
+	cursor.failed |= ret_stored->id == 0;
+	return cursor;
+}
+
+bool
+record_read(const char **at, const char *end, struct stored *ret_stored)
+{
+	struct cursor cursor = read_head(*at, end, ret_stored);
+	if (ret_stored->kind == RECORD_FULL)
+		ret_stored->body = read_bytes(&cursor, ret_stored->body_bytes);
+	if (cursor.failed)
 		return false;
 	*at = (const char *)cursor.at;
 	return true;
+}
+
+bool
+record_read_head(const char *at, const char *end, struct stored *ret_stored,
+    uint32_t *ret_bytes)
+{
+	struct cursor cursor = read_head(at, end, ret_stored);
+	*ret_bytes = (uint32_t)((const char *)cursor.at - at);
+	return !cursor.failed;
 }

@@ -54,4 +54,10 @@ char *record_write_gone(char *at, uint64_t id);
  * writer wrote. */
 bool record_read(const char **at, const char *end, struct stored *ret_stored);
 
+/* The same of a record whose body need not be there: the first
+ * RECORD_BYTES_MAX bytes will do. *ret_bytes: where the body of a FULL begins;
+ * stored->body is empty. */
+bool record_read_head(const char *at, const char *end,
+    struct stored *ret_stored, uint32_t *ret_bytes);
+
 #endif

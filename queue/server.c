@@ -53,6 +53,16 @@ put_job(struct message_writer *writer, const struct server *server,
 	put_bytes(writer, body);
 }
 
+/* That a job was given out is to survive this process, so that the next one
+ * knows the run by its number; a job that is itself not safe must be. */
+static enum visible
+when_delivered(const struct server *server, bool kept)
+{
+	if (!kept)
+		return VISIBLE_COMMITTED;
+	return server->turn.gathering ? VISIBLE_WRITTEN : VISIBLE_NOW;
+}
+
 static void
 on_deliver(void *context, uint32_t subscriber, uint32_t handle,
     struct span body, bool kept)
@@ -66,8 +76,8 @@ on_deliver(void *context, uint32_t subscriber, uint32_t handle,
 	message_request(
 	    &writer, &client->peer.output, job->msgid, SPAN_LITERAL("job"), 7);
 	put_job(&writer, server, job, body);
-	outlet_end(&server->outlet, client, &writer,
-	    kept ? VISIBLE_NOW : VISIBLE_COMMITTED);
+	outlet_end(
+	    &server->outlet, client, &writer, when_delivered(server, kept));
 }
 
 static void

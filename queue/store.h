@@ -83,6 +83,11 @@ struct store_operations {
 	int (*delete)(struct store *store, uint64_t id, uint64_t body,
 	    uint32_t body_bytes);
 
+	/* What gathered so far is to survive the death of this process, as
+	 * something is shown that tells of it; while the batch before is on
+	 * its way to the disk. NULL: there is no such thing here. */
+	int (*write)(struct store *store);
+
 	/* Ends the batch; not before the one before was committed.
 	 * owner->committed follows, at once or later from progress: when the
 	 * batch is durable; with relaxed, as soon as it will survive the death

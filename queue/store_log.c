@@ -34,6 +34,7 @@ struct store_log {
 	struct bodies bodies;
 	struct cleaner cleaner;
 	struct account account;
+	struct name restoring; /* load: the queue of a job */
 	bool is_loaded;
 	int failed; /* an errno: nothing is written any more */
 
@@ -89,29 +90,54 @@ create(struct store_log *log, char *reason, size_t reason_bytes)
 	return error;
 }
 
+/* What a job is: its FULL record, and where it stands by the last STATE. */
 static int
-restore_job(void *context, const struct kept *kept, struct span queue)
+read_kept(struct store_log *log, const struct kept *kept,
+    struct stored *ret_full, struct stored *ret_state, uint64_t *ret_body)
+{
+	uint32_t bytes;
+	int error =
+	    bodies_read_head(&log->bodies, kept->full, ret_full, &bytes);
+	if (error != 0)
+		return error;
+	*ret_body = kept->full + bytes;
+	*ret_state = *ret_full;
+	if (kept->state == 0)
+		return 0;
+	/* The name must outlive the next read. */
+	if (!name_set(&log->restoring, ret_full->queue))
+		return EBADMSG;
+	ret_full->queue = span_of(log->restoring.text);
+	return bodies_read_head(&log->bodies, kept->state, ret_state, &bytes);
+}
+
+static int
+restore_job(void *context, const struct kept *kept)
 {
 	struct store_log *log = context;
+	struct stored full, state;
+	uint64_t body;
+	int error = read_kept(log, kept, &full, &state, &body);
+	if (error != 0)
+		return error;
 	struct job job = {
-		.id = kept->id,
-		.body = kept->body,
-		.enqueued_ms = kept->enqueued_ms,
-		.body_bytes = kept->body_bytes,
-		.delivery = kept->delivery,
-		.attempt = kept->attempt,
-		.priority = kept->priority,
-		.state = kept->state,
-		.cause = kept->cause,
+		.id = full.id,
+		.body = body,
+		.enqueued_ms = full.enqueued_ms,
+		.body_bytes = full.body_bytes,
+		.delivery = state.delivery,
+		.attempt = state.attempt,
+		.priority = state.priority,
+		.state = state.state,
+		.cause = state.cause,
 	};
-	struct record record = {
-		.job = &job, .queue = queue, .due_wall_ms = kept->due_wall_ms
-	};
-	int error = bodies_read(
-	    &log->bodies, kept->reason, kept->reason_bytes, &record.reason);
-	if (error == 0)
-		log->store.owner.restore(log->store.owner.context, &record);
-	return error;
+	struct record record = { .job = &job,
+		.queue = full.queue,
+		.reason = state.reason,
+		.due_wall_ms = state.due_wall_ms };
+	log->account = account_with(&log->account, 1, full.body_bytes);
+	log->store.owner.restore(log->store.owner.context, &record);
+	return 0;
 }
 
 static void
@@ -133,7 +159,6 @@ log_recovery(const struct recovery *recovery)
 static int
 take_over(struct store_log *log, struct recovery *recovery)
 {
-	const struct kept_jobs *jobs = &recovery->jobs;
 	writer_init(&log->writer, &log->segments, recovery->format.log_id,
 	    &recovery->end);
 	syncer_init(&log->syncer, &log->writer);
@@ -141,10 +166,8 @@ take_over(struct store_log *log, struct recovery *recovery)
 	cleaner_init(&log->cleaner, &log->writer, &log->store.owner);
 	log->is_loaded = true;
 	log->torn_bytes = recovery->torn_bytes;
-	log->account =
-	    account_with(&log->account, jobs->count, jobs->body_bytes);
 	log_recovery(recovery);
-	return kept_jobs_each(jobs, restore_job, log);
+	return kept_jobs_each(&recovery->jobs, restore_job, log);
 }
 
 static int
@@ -426,16 +449,26 @@ sync_now(struct store_log *log)
 	return syncer_begin(&log->syncer);
 }
 
+/* As a batch of its own: the one that is committed later is what follows. */
+static int
+log_write(struct store *store)
+{
+	struct store_log *log = log_of(store);
+	int error = log->failed;
+	CHECK(log->gathers);
+	if (error == 0 && (writer_has_batch(&log->writer) || log->reserves_ids))
+		error = writer_end_batch(&log->writer);
+	log->reserves_ids = false;
+	return fail(log, error);
+}
+
 static int
 log_commit(struct store *store, bool relaxed)
 {
 	struct store_log *log = log_of(store);
-	int error = log->failed;
 	CHECK(log->gathers && !log->waits);
+	int error = log_write(store);
 	log->gathers = false;
-	if (error == 0 && (writer_has_batch(&log->writer) || log->reserves_ids))
-		error = writer_end_batch(&log->writer);
-	log->reserves_ids = false;
 	/* Even an empty batch is safe only when those before it are. */
 	log->waits_for = relaxed ? 0 : log->writer.sequence;
 	log->waits = error == 0;
@@ -598,6 +631,7 @@ store_log_open_on(struct io *io, const struct log_sizes *sizes)
 		.reserve_ids = log_reserve_ids,
 		.update = log_update,
 		.delete = log_delete,
+		.write = log_write,
 		.commit = log_commit,
 		.body = log_body,
 		.progress = log_progress,

@@ -130,3 +130,27 @@ bodies_read(struct bodies *bodies, uint64_t place, uint32_t count,
 	    (struct span){ block->bytes + (offset - block->start), count };
 	return 0;
 }
+
+int
+bodies_read_head(struct bodies *bodies, uint64_t place,
+    struct stored *ret_stored, uint32_t *ret_bytes)
+{
+	const struct segment *segment =
+	    segments_at(bodies->segments, place_segment(place));
+	uint32_t offset = place_offset(place);
+	uint32_t written =
+	    segment != NULL ? written_bytes(bodies, segment) : 0;
+	uint32_t count = RECORD_BYTES_MAX;
+	struct span bytes;
+	if (offset >= written)
+		return EBADMSG;
+	if (count > written - offset)
+		count = written - offset;
+	int error = bodies_read(bodies, place, count, &bytes);
+	if (error != 0)
+		return error;
+	return record_read_head(bytes.bytes, bytes.bytes + bytes.count,
+		   ret_stored, ret_bytes)
+	    ? 0
+	    : EBADMSG;
+}

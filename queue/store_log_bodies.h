@@ -6,6 +6,7 @@
 #ifndef GSQ_QUEUE_STORE_LOG_BODIES_H
 #define GSQ_QUEUE_STORE_LOG_BODIES_H
 
+#include "queue/record.h"
 #include "queue/store_log_writer.h"
 
 #define BLOCK_COUNT 8
@@ -35,5 +36,10 @@ void bodies_release(struct bodies *bodies);
  * one of this log, or the log is shorter than it was. */
 int bodies_read(struct bodies *bodies, uint64_t place, uint32_t count,
     struct span *ret_bytes);
+
+/* The same of the record at a place, all but its body; *ret_bytes: where that
+ * begins. */
+int bodies_read_head(struct bodies *bodies, uint64_t place,
+    struct stored *ret_stored, uint32_t *ret_bytes);
 
 #endif

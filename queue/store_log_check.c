@@ -7,6 +7,7 @@
 #include "queue/store_log.h"
 
 #include "core/job.h"
+#include "queue/record.h"
 #include "queue/store_log_recovery.h"
 #include "queue/store_log_writer.h"
 
@@ -90,7 +91,7 @@ take_records(struct survey *survey, const struct frame *frame,
 		uint32_t offset = frame->offset + FRAME_HEADER_BYTES +
 		    (uint32_t)(record - payload);
 		if (record_read(&at, end, &stored))
-			error = kept_jobs_apply(&survey->jobs, &stored, record,
+			error = kept_jobs_apply(&survey->jobs, &stored,
 			    place_of(frame->segment, offset));
 		if (error == EBADMSG) {
 			char name[SEGMENT_NAME_BYTES_MAX];
@@ -216,11 +217,8 @@ report_sound(const struct check *check)
 	    " frames and ends in '%s' at offset %" PRIu32,
 	    check->segments.count, check->segments.bytes, recovery->frames,
 	    name, recovery->end.offset);
-	report(check,
-	    "%" PRIu64 " jobs with %" PRIu64
-	    " bytes of bodies; the next id is %" PRIu64,
-	    recovery->jobs.count, recovery->jobs.body_bytes,
-	    recovery->end.next_id);
+	report(check, "%" PRIu64 " jobs; the next id is %" PRIu64,
+	    recovery->jobs.count, recovery->end.next_id);
 	if (recovery->torn_bytes > 0)
 		report(check,
 		    "behind its end are %" PRIu64 " bytes of a write that was "
@@ -290,25 +288,26 @@ store_log_check(const char *directory, store_log_say *say, void *context)
 struct copying {
 	struct check *check;
 	struct writer *writer;
-	uint64_t jobs;
 };
 
-/* Its bytes were good a moment ago, or the frame would not have been taken. */
+/* Bytes that were good a moment ago, or the frame would not have been taken;
+ * at most that many. Good until the next call. */
 static int
 read_place(struct check *check, uint64_t place, uint32_t count,
     struct span *ret_bytes)
 {
 	struct segment *segment = NULL;
-	const char *bytes = "";
+	uint32_t offset = place_offset(place);
+	const char *bytes = NULL;
 	for (uint32_t i = 0; i < check->segments.count; i++)
 		if (check->segments.all[i].number == place_segment(place))
 			segment = &check->segments.all[i];
-	if (segment == NULL)
+	if (segment == NULL || offset >= segment->bytes)
 		return EBADMSG;
-	int error = count == 0
-	    ? 0
-	    : reader_bytes(&check->recovery.reader, segment,
-		  place_offset(place), count, &bytes);
+	if (count > segment->bytes - offset)
+		count = segment->bytes - offset;
+	int error = reader_bytes(
+	    &check->recovery.reader, segment, offset, count, &bytes);
 	if (error == 0 && bytes == NULL)
 		error = EBADMSG;
 	*ret_bytes = (struct span){ bytes, count };
@@ -316,39 +315,77 @@ read_place(struct check *check, uint64_t place, uint32_t count,
 }
 
 static int
-copy_job(void *context, const struct kept *kept, struct span queue)
+read_head(struct check *check, uint64_t place, struct stored *ret_stored,
+    uint32_t *ret_bytes)
 {
-	struct copying *copying = context;
-	char reason[REASON_BYTES_MAX], *at;
-	struct span bytes = { 0 };
-	struct job job = {
-		.id = kept->id,
-		.enqueued_ms = kept->enqueued_ms,
-		.delivery = kept->delivery,
-		.attempt = kept->attempt,
-		.priority = kept->priority,
-		.state = kept->state,
-		.cause = kept->cause,
-	};
-	struct record record = { .job = &job,
-		.queue = queue,
-		.reason = { reason, kept->reason_bytes },
-		.due_wall_ms = kept->due_wall_ms };
-	int error = read_place(
-	    copying->check, kept->reason, kept->reason_bytes, &bytes);
-	if (error == 0 && bytes.count > 0)
-		memcpy(reason, bytes.bytes, bytes.count);
-	if (error == 0)
-		error = read_place(
-		    copying->check, kept->body, kept->body_bytes, &bytes);
-	if (error == 0)
-		error = writer_room(copying->writer,
-		    RECORD_BYTES_MAX + bytes.count, &at);
+	struct span bytes;
+	int error = read_place(check, place, RECORD_BYTES_MAX, &bytes);
 	if (error != 0)
 		return error;
-	writer_added(
-	    copying->writer, record_write_full(at, &record, bytes));
-	copying->jobs++;
+	return record_read_head(bytes.bytes, bytes.bytes + bytes.count,
+		   ret_stored, ret_bytes)
+	    ? 0
+	    : EBADMSG;
+}
+
+/* The texts of a job, which outlive the next read. */
+struct texts {
+	struct name queue;
+	char reason[REASON_BYTES_MAX];
+};
+
+static void
+take_where(struct job *job, struct record *record, struct texts *texts,
+    const struct stored *stored)
+{
+	job->delivery = stored->delivery;
+	job->attempt = stored->attempt;
+	job->priority = stored->priority;
+	job->state = stored->state;
+	job->cause = stored->cause;
+	record->due_wall_ms = stored->due_wall_ms;
+	record->reason = (struct span){ texts->reason, stored->reason.count };
+	if (stored->reason.count > 0)
+		memcpy(texts->reason, stored->reason.bytes,
+		    stored->reason.count);
+}
+
+static int
+copy_job(void *context, const struct kept *kept)
+{
+	struct copying *copying = context;
+	struct stored stored;
+	struct texts texts;
+	struct span body = { 0 };
+	uint32_t bytes, ignored;
+	char *at;
+	int error = read_head(copying->check, kept->full, &stored, &bytes);
+	if (error != 0)
+		return error;
+	uint32_t body_bytes = stored.body_bytes;
+	struct job job = { .id = stored.id,
+		.enqueued_ms = stored.enqueued_ms };
+	struct record record = { .job = &job };
+	take_where(&job, &record, &texts, &stored);
+	if (!name_set(&texts.queue, stored.queue))
+		return EBADMSG;
+	record.queue = span_of(texts.queue.text);
+	if (kept->state != 0) {
+		error = read_head(
+		    copying->check, kept->state, &stored, &ignored);
+		if (error != 0)
+			return error;
+		take_where(&job, &record, &texts, &stored);
+	}
+	if (body_bytes > 0)
+		error = read_place(
+		    copying->check, kept->full + bytes, body_bytes, &body);
+	if (error == 0)
+		error = writer_room(
+		    copying->writer, RECORD_BYTES_MAX + body_bytes, &at);
+	if (error != 0)
+		return error;
+	writer_added(copying->writer, record_write_full(at, &record, body));
 	return 0;
 }
 
@@ -375,7 +412,7 @@ write_log(struct check *check, struct segments *fresh, struct survey *survey,
 	struct log_end end = { .segment = format->first_segment,
 		.next_id = survey->next_id,
 		.first_segment = format->first_segment };
-	struct copying copying = { check, &writer, 0 };
+	struct copying copying = { check, &writer };
 	int error = segments_add(fresh, format->first_segment);
 	if (error != 0)
 		return error;

@@ -12,6 +12,10 @@
 	"; nothing was changed. 'queue --check' tells more, 'queue " \
 	"--salvage' keeps what can be read"
 
+/* How far into a spare segment to look for frames: if it has begun, some are
+ * near its beginning. */
+#define SPARE_LOOK_BYTES (2u * 1024 * 1024)
+
 void
 recovery_init(struct recovery *recovery, struct io *io,
     struct segments *segments, char *reason, size_t reason_bytes)
@@ -163,7 +167,7 @@ apply(struct recovery *recovery, const struct frame *frame, const char *payload)
 		if (!record_read(&at, end, &stored))
 			return explain_damage(recovery, frame->segment, here,
 			    "no record of this version");
-		int error = kept_jobs_apply(&recovery->jobs, &stored, record,
+		int error = kept_jobs_apply(&recovery->jobs, &stored,
 		    place_of(frame->segment, here));
 		if (error == EBADMSG)
 			return explain_damage(recovery, frame->segment, here,
@@ -309,9 +313,11 @@ static int
 look_through(struct recovery *recovery, struct segment *segment,
     uint32_t offset, struct trace *trace)
 {
+	uint32_t end = segment->bytes;
+	if (segment->number > recovery->end.segment && end > SPARE_LOOK_BYTES)
+		end = SPARE_LOOK_BYTES;
 	trace->end = offset;
-	for (; offset + SECTOR_BYTES <= segment->bytes;
-	     offset += SECTOR_BYTES) {
+	for (; offset + SECTOR_BYTES <= end; offset += SECTOR_BYTES) {
 		const char *sector;
 		int error = reader_bytes(&recovery->reader, segment, offset,
 		    SECTOR_BYTES, &sector);

@@ -225,8 +225,9 @@ static void
 deliver(struct turn *turn, const struct wish *wish)
 {
 	const struct job *job = job_at(&turn->core.jobs, wish->job);
-	bool kept = wish->id < turn->kept_next_id ||
-	    durability_of(turn, job->lane) == DURABILITY_MEMORY;
+	bool in_memory = durability_of(turn, job->lane) == DURABILITY_MEMORY;
+	bool kept = wish->id < turn->kept_next_id || in_memory;
+	turn->shown |= kept && !in_memory;
 	turn->effects.deliver(turn->effects.context, wish->subscriber,
 	    wish->job, turn_body(turn, job), kept);
 }
@@ -307,6 +308,9 @@ turn_end(struct turn *turn, int64_t now_ms)
 	must("progress", turn->log->operations->progress(turn->log, now_ms));
 	if (turn->gathering && !turn->committing)
 		commit(turn);
+	else if (turn->shown && turn->log->operations->write != NULL)
+		must("write", turn->log->operations->write(turn->log));
+	turn->shown = false;
 }
 
 int64_t

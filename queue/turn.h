@@ -11,7 +11,9 @@
  *     store:  the batch is safe      batch_committed
  *
  * While one batch is on its way to the disk the next one gathers; turn_end
- * sends it when the way is free again.
+ * sends it when the way is free again. Deliveries that do not wait for the disk
+ * are written all the same before they are shown: when the queue dies, the next
+ * one knows who has which job.
  *
  * There are two stores: the log, for queues whose jobs must survive, and one in
  * memory, for those that need not; changes of the latter wait for nothing.
@@ -60,6 +62,7 @@ struct turn {
 	bool gathering;	 /* the batch that gathers has a change, or an answer
 			  * that waits for it */
 	bool needs_sync; /* one of these must survive the loss of power */
+	bool shown;	 /* a delivery that does not wait for the batch */
 	bool committing; /* a batch is on its way; ids below are in it */
 	uint64_t committing_next_id;
 	uint64_t kept_next_id;	   /* jobs with ids below are committed */

@@ -69,6 +69,9 @@ struct child {
 	 * that ended meanwhile, of which the plan does not know yet. */
 	struct departed sweeping;
 	struct departed held;
+
+	/* The last life that ended while there was no queue to be told. */
+	struct departed untold;
 };
 
 /* A place in the table without a process; forgets who had it before, but not

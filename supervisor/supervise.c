@@ -141,9 +141,15 @@ tell_queue_up(struct supervisor *supervisor, const char *id, pid_t pid,
 		queue_is_deaf(supervisor, error);
 }
 
+/* With no queue there, the next one hears it. */
 static void
-tell_queue_down(struct supervisor *supervisor, const struct departed *departed)
+tell_queue_down(struct supervisor *supervisor, struct child *child,
+    const struct departed *departed)
 {
+	if (!queue_of(supervisor)->has_channel) {
+		child->untold = *departed;
+		return;
+	}
 	int error = child_tell_down(queue_of(supervisor), departed);
 	if (error != 0)
 		queue_is_deaf(supervisor, error);
@@ -157,9 +163,12 @@ static void
 introduce_workers(struct supervisor *supervisor)
 {
 	for (unsigned i = PLAN_QUEUE + 1; i < PLAN_CHILDREN; i++) {
-		const struct child *child = &supervisor->children[i];
+		struct child *child = &supervisor->children[i];
 		const struct departed *dead[] = { &child->sweeping,
 			&child->held };
+		if (child->untold.pid != 0)
+			tell_queue_down(supervisor, child, &child->untold);
+		child->untold.pid = 0;
 		for (int k = 0; k < 2; k++)
 			if (dead[k]->pid != 0)
 				tell_queue_up(supervisor, dead[k]->id,
@@ -429,7 +438,7 @@ report_death(struct supervisor *supervisor, struct child *child, bool clean)
 	if (child->place == PLAN_QUEUE)
 		return;
 	if (clean)
-		tell_queue_down(supervisor, &departed);
+		tell_queue_down(supervisor, child, &departed);
 	else
 		child->sweeping = departed;
 }
@@ -445,7 +454,7 @@ report_deaths(struct supervisor *supervisor, bool clean)
 	for (unsigned i = 0; i < supervisor->plan.places; i++) {
 		struct child *child = &supervisor->children[i];
 		if (clean && child->sweeping.pid != 0) {
-			tell_queue_down(supervisor, &child->sweeping);
+			tell_queue_down(supervisor, child, &child->sweeping);
 			child->sweeping.pid = 0;
 		}
 		if (child->held.pid != 0 &&
