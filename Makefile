@@ -14,6 +14,12 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DGSQ_VERSION='"$(VERSION)"' \
              -Icommon -Iqueue -I. $(WARNINGS) $(HARDENING) $(CFLAGS) $(EXTRA_CFLAGS)
 
+# A line per file; `make V=1` shows the commands.
+say      = $(if $(V),,@echo '  $(1)';)
+COMPILE  = $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+LINK     = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+SUBMAKE  = +@$(MAKE) --no-print-directory
+
 # Folder = process = binary = link line. What a program can do, its libraries
 # say: only the queue, the supervisor and the worker have an event loop.
 sources  = $(filter-out %/main.c,$(wildcard $(addsuffix /*.c,$(1))))
@@ -28,6 +34,7 @@ QCTL     = $(call sources,qctl)
 LIBCOMMON = $(BUILD)/libcommon.a
 LIBGSQ    = $(BUILD)/libgsq.a
 PROGRAMS  = $(BIN)/supervisor $(BIN)/queue $(BIN)/worker $(BIN)/qctl
+BENCH     = $(addprefix $(BUILD)/bench/,cycle restart durable backlog)
 DAEMON_LIBS = -levent_core -lmsgpackc -lconfuse
 
 all: $(PROGRAMS)
@@ -42,28 +49,30 @@ $(BIN)/qctl: LIBS = -lmsgpackc -ljansson
 
 $(PROGRAMS):
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,link $@)$(LINK) $(LIBS)
 
 $(LIBCOMMON): $(call objects,$(COMMON))
 $(LIBGSQ):    $(call objects,$(CLIENT))
 $(LIBCOMMON) $(LIBGSQ):
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,cc $<)$(COMPILE)
 
 # ---- tests: unit tests (Criterion), traces, system tests -------------------
 # Objects of the tests are built apart, with the invariants checked after every
-# step (GSQ_VERIFY).
+# step (GSQ_VERIFY). A unit is linked with what it may use and nothing else.
 
 VERIFY     = $(BUILD)/verify
-UNIT       = common core supervisor worker client qctl
+UNIT       = common core queue supervisor worker client qctl
 unit_common     = base wire sys
 unit_binary     = $(VERIFY)/unit_$(1)
 verify_objects  = $(patsubst %.c,$(VERIFY)/%.o,$(1))
 under_test_core = $(call sources,queue/core)
+under_test_queue = $(QUEUE)
+under_test_queue      = $(QUEUE)
 under_test_supervisor = $(SUPERVISOR)
 under_test_worker     = $(WORKER)
 under_test_client     = $(CLIENT)
@@ -78,24 +87,45 @@ endef
 $(foreach unit,$(UNIT),$(eval $(call unit_rule,$(unit))))
 
 TRACE = $(VERIFY)/trace
-$(TRACE): $(call verify_objects,tests/trace/runner.c $(under_test_core) $(COMMON))
+$(TRACE): $(call verify_objects,$(wildcard tests/trace/*.c) $(under_test_core) $(COMMON))
 
 $(UNIT_BINARIES) $(TRACE):
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -ljansson -lcriterion
+	$(call say,link $@)$(LINK) $(DAEMON_LIBS) -ljansson -lcriterion
 
-$(VERIFY)/%.o: %.c
+$(VERIFY)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -DGSQ_VERIFY -MMD -MP -c -o $@ $<
+	$(call say,cc $< (verify))$(COMPILE) -DGSQ_VERIFY
 
 test: deps
-	@$(MAKE) --no-print-directory run-tests
+	$(SUBMAKE) run-tests
 
 run-tests: all $(UNIT_BINARIES) $(TRACE)
 	@GSQ_BIN=$(BIN) tests/run --traces $(TRACE) $(UNIT_BINARIES)
 
+asan: deps
+	$(SUBMAKE) run-tests BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin \
+	    CFLAGS='-O1 -g -fno-omit-frame-pointer' HARDENING=-fPIE \
+	    EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
+# Crash tests on real processes, far longer than the tests above run them. A
+# SEED repeats what was done, though never exactly when.
+KILLS ?= 1000
+CUTS  ?= 300
+seed   = $(if $(SEED),--seed $(SEED))
+chaos: all
+	@GSQ_BIN=$(BIN) tests/chaos/chaos --kills $(KILLS) $(seed)
+powercut: all
+	@GSQ_BIN=$(BIN) tests/chaos/powercut --cuts $(CUTS) $(seed) || \
+	    [ $$? -eq 77 ]
+
 # ---- checks: what the build already knows about the shape ------------------
 
-check: test layers circles purity format
+check: test
+	$(SUBMAKE) shape
+
+shape:
+	@tools/deps build check
+	$(SUBMAKE) layers circles purity format clang
 
 layers: all
 	@tools/layers $(BUILD)
@@ -105,20 +135,25 @@ purity: all
 	@tools/purity $(BUILD)
 format:
 	@tools/format
+clang:
+	$(SUBMAKE) everything CC=clang BUILD=$(BUILD)/clang BIN=$(BUILD)/clang/bin
+	@echo 'clang: no warning'
 
-asan: deps
-	@$(MAKE) --no-print-directory run-tests BUILD=build/asan BIN=build/asan/bin \
-	    CFLAGS='-O1 -g -fno-omit-frame-pointer' HARDENING=-fPIE \
-	    EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all'
+everything: all $(UNIT_BINARIES) $(TRACE) $(BENCH)
 
 # ---- benchmarks: never part of the tests -----------------------------------
 
-BENCH = $(BUILD)/bench/cycle $(BUILD)/bench/restart
-bench: all $(BENCH)
-	@tools/deps bench
+bench:
+	@tools/deps build bench
+	$(SUBMAKE) run-bench
+run-bench: all $(BENCH)
 	@bench/run $(BUILD) $(BIN)
-$(BENCH): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBGSQ) $(LIBCOMMON)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+$(BUILD)/bench/cycle: $(BUILD)/bench/beanstalk.o
+$(BUILD)/bench/durable $(BUILD)/bench/backlog: $(BUILD)/bench/subject.o \
+    $(BUILD)/bench/lockstep.o
+$(BENCH): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/support.o \
+    $(LIBGSQ) $(LIBCOMMON)
+	$(call say,link $@)$(LINK) $(DAEMON_LIBS)
 
 # ---- the rest --------------------------------------------------------------
 
@@ -126,36 +161,41 @@ deps:
 	@tools/deps build
 
 demo: deps
-	@$(MAKE) --no-print-directory all
+	$(SUBMAKE) all
 	@tools/demo $(BIN)
 
 INSTALL = install -D
+bindir  = $(DESTDIR)$(prefix)/bin
+execdir = $(DESTDIR)$(prefix)/libexec/gsq
 install: all
-	$(INSTALL) -m 755 $(BIN)/supervisor $(DESTDIR)$(prefix)/bin/gsq-supervisor
-	$(INSTALL) -m 755 $(BIN)/qctl $(DESTDIR)$(prefix)/bin/qctl
-	$(INSTALL) -m 755 $(BIN)/queue $(DESTDIR)$(prefix)/libexec/gsq/queue
-	$(INSTALL) -m 755 $(BIN)/worker $(DESTDIR)$(prefix)/libexec/gsq/worker
+	$(INSTALL) -m 755 $(BIN)/supervisor $(bindir)/gsq-supervisor
+	$(INSTALL) -m 755 $(BIN)/qctl $(bindir)/qctl
+	$(INSTALL) -m 755 $(BIN)/queue $(execdir)/queue
+	$(INSTALL) -m 755 $(BIN)/worker $(execdir)/worker
 
 uninstall:
-	rm -f $(DESTDIR)$(prefix)/bin/gsq-supervisor $(DESTDIR)$(prefix)/bin/qctl
-	rm -f $(addprefix $(DESTDIR)$(prefix)/libexec/gsq/,queue worker)
-	-rmdir $(DESTDIR)$(prefix)/libexec/gsq
+	rm -f $(bindir)/gsq-supervisor $(bindir)/qctl
+	rm -f $(execdir)/queue $(execdir)/worker
+	[ ! -d $(execdir) ] || rmdir $(execdir)
 
 clean:
-	rm -rf build bin
+	rm -rf $(BUILD) $(BIN)
 
 help:
-	@echo 'make            build everything into bin/'
+	@echo 'make            build everything into bin/ (V=1 shows the commands)'
 	@echo 'make demo       install what is missing, build, show the main job'
 	@echo 'make test       install what is missing, build, run all tests'
-	@echo 'make check      test + layers, circles, purity, format'
+	@echo 'make check      test + layers, circles, purity, format, clang'
 	@echo 'make asan       the tests under AddressSanitizer and UBSan'
+	@echo 'make chaos      KILLS=1000 [SEED=n]: SIGKILL everything under load'
+	@echo 'make powercut   CUTS=300 [SEED=n]: the same for the disk; root only'
 	@echo 'make bench      figures beside beanstalkd and a bare fork+exec'
 	@echo 'make install    into $(prefix) (prefix=, DESTDIR=); make uninstall'
 	@echo 'make deps       install what is missing and nothing else'
+	@echo 'make clean      remove $(BUILD)/ and $(BIN)/'
 
-.PHONY: all test run-tests check layers circles purity format asan bench \
-        deps demo install uninstall clean help
+.PHONY: all test run-tests chaos powercut asan check shape layers circles purity format \
+        clang everything bench run-bench deps demo install uninstall clean help
 .DELETE_ON_ERROR:
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
