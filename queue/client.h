@@ -34,7 +34,6 @@ struct client {
 
 	/* What of the output may not be seen yet, see outlet.h. */
 	uint64_t gathering_bytes;
-	uint64_t writing_bytes;
 	uint64_t committing_bytes;
 	bool in_dirty;
 	bool in_waiting;

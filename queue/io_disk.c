@@ -315,8 +315,9 @@ disk_sync_begin(struct io *io, int file)
 	pthread_mutex_lock(&disk->mutex);
 	disk->fd = fd_of(io, file);
 	disk->slot = SLOT_ASKED;
-	pthread_cond_broadcast(&disk->changed);
 	pthread_mutex_unlock(&disk->mutex);
+	/* Not before: the thread would wake up and wait for the mutex. */
+	pthread_cond_broadcast(&disk->changed);
 	return 0;
 }
 

@@ -65,9 +65,6 @@ account(struct outlet *outlet, struct client *client, uint64_t bytes,
 	if (visible == VISIBLE_COMMITTED || client->gathering_bytes > 0) {
 		client->gathering_bytes += bytes;
 		add_waiting(outlet, client);
-	} else if (visible == VISIBLE_WRITTEN || client->writing_bytes > 0) {
-		client->writing_bytes += bytes;
-		add_waiting(outlet, client);
 	} else if (client->committing_bytes > 0) {
 		client->committing_bytes += bytes;
 	} else {
@@ -93,9 +90,7 @@ is_over(struct client *client)
 	if (!client->peer.broken && client->peer.fd != -1)
 		return false;
 	buffer_consume(output, buffer_count(output));
-	client->gathering_bytes = 0;
-	client->writing_bytes = 0;
-	client->committing_bytes = 0;
+	client->gathering_bytes = client->committing_bytes = 0;
 	return true;
 }
 
@@ -131,18 +126,6 @@ outlet_count_answer(struct outlet *outlet, struct client *client)
 	add_waiting(outlet, client);
 }
 
-/* Of a connection that is not over. */
-static void
-release(struct outlet *outlet, struct client *client, uint64_t *bytes)
-{
-	if (*bytes == 0)
-		return;
-	peer_release(&client->peer, *bytes);
-	*bytes = 0;
-	add_dirty(outlet, client);
-}
-
-/* It is written before anything is flushed, or the process ends. */
 void
 outlet_batch_leaves(struct outlet *outlet)
 {
@@ -150,9 +133,6 @@ outlet_batch_leaves(struct outlet *outlet)
 	TAILQ_FOREACH(client, &outlet->waiting, waiting) {
 		CHECK(client->committing_bytes == 0);
 		client->answers_committing = client->answers;
-		if (is_over(client))
-			continue;
-		release(outlet, client, &client->writing_bytes);
 		client->committing_bytes = client->gathering_bytes;
 		client->gathering_bytes = 0;
 	}
@@ -179,11 +159,13 @@ outlet_batch_committed(struct outlet *outlet)
 	for (client = TAILQ_FIRST(&outlet->waiting); client != NULL;
 	     client = following) {
 		following = TAILQ_NEXT(client, waiting);
-		if (!is_over(client))
-			release(outlet, client, &client->committing_bytes);
+		if (!is_over(client) && client->committing_bytes > 0) {
+			peer_release(&client->peer, client->committing_bytes);
+			client->committing_bytes = 0;
+			add_dirty(outlet, client);
+		}
 		tell_settled(outlet, client);
 		if (client->gathering_bytes == 0 &&
-		    client->writing_bytes == 0 &&
 		    client->answers == client->answers_settled)
 			remove_waiting(outlet, client);
 	}

@@ -19,10 +19,8 @@
 
 /* When a message may be seen. */
 enum visible {
-	VISIBLE_NOW,	  /* it tells of nothing new */
-	VISIBLE_WRITTEN,  /* when the batch that gathers now is written: what it
-			   * tells survives the death of processes */
-	VISIBLE_COMMITTED /* when that batch is committed */
+	VISIBLE_NOW,	  /* it tells of nothing that could be lost */
+	VISIBLE_COMMITTED /* when the batch that gathers now is committed */
 };
 
 struct outlet {

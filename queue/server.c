@@ -53,16 +53,6 @@ put_job(struct message_writer *writer, const struct server *server,
 	put_bytes(writer, body);
 }
 
-/* That a job was given out is to survive this process, so that the next one
- * knows the run by its number; a job that is itself not safe must be. */
-static enum visible
-when_delivered(const struct server *server, bool kept)
-{
-	if (!kept)
-		return VISIBLE_COMMITTED;
-	return server->turn.gathering ? VISIBLE_WRITTEN : VISIBLE_NOW;
-}
-
 static void
 on_deliver(void *context, uint32_t subscriber, uint32_t handle,
     struct span body, bool kept)
@@ -76,8 +66,8 @@ on_deliver(void *context, uint32_t subscriber, uint32_t handle,
 	message_request(
 	    &writer, &client->peer.output, job->msgid, SPAN_LITERAL("job"), 7);
 	put_job(&writer, server, job, body);
-	outlet_end(
-	    &server->outlet, client, &writer, when_delivered(server, kept));
+	outlet_end(&server->outlet, client, &writer,
+	    kept ? VISIBLE_NOW : VISIBLE_COMMITTED);
 }
 
 static void
@@ -98,6 +88,13 @@ on_tell(void *context, const struct wish *wish)
 	report_event(&server->turn.core, wish);
 	watch_tell(&server->watch, wish,
 	    server->turn.gathering ? VISIBLE_COMMITTED : VISIBLE_NOW);
+}
+
+static void
+on_show(void *context)
+{
+	struct server *server = context;
+	outlet_flush(&server->outlet);
 }
 
 static void
@@ -439,6 +436,7 @@ load_store(struct server *server)
 		.deliver = on_deliver,
 		.kill = on_kill,
 		.tell = on_tell,
+		.show = on_show,
 		.batch_leaves = on_batch_leaves,
 		.batch_committed = on_batch_committed,
 	};

@@ -293,7 +293,7 @@ grow_ahead(struct store_log *log)
 	if (is_short &&
 	    (is_first ||
 		segments->bytes + segments_next_bytes(segments) <=
-		    space_limit(&log->account, &segments->sizes)))
+		    space_aim(&log->account, &segments->sizes)))
 		grow(log);
 	return log->failed;
 }
@@ -303,8 +303,8 @@ static int
 shrink(struct store_log *log)
 {
 	struct segments *segments = &log->segments;
-	uint64_t limit = space_limit(&log->account, &segments->sizes);
-	if (log->is_full || segments->bytes <= limit || !has_spare(log))
+	uint64_t aim = space_aim(&log->account, &segments->sizes);
+	if (log->is_full || segments->bytes <= aim || !has_spare(log))
 		return 0;
 	uint32_t last = segments->all[segments->count - 1].bytes;
 	uint64_t free_bytes = writer_free_bytes(&log->writer) - last;
@@ -328,7 +328,7 @@ give_up(struct store_log *log)
 	    segments->all[0].number < writer->said_first) {
 		bool keep = log->is_full || !has_spare(log) ||
 		    segments->bytes <=
-			space_limit(&log->account, &segments->sizes);
+			space_aim(&log->account, &segments->sizes);
 		error = keep ? segments_recycle_first(segments)
 			     : segments_remove_first(segments);
 	}

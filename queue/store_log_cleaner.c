@@ -11,6 +11,9 @@
  * 1.3 times of what is truly alive. */
 #define CREDIT_PER_BYTE 4
 
+/* On a full disk nearly all may be alive, and little is won by much. */
+#define CREDIT_PER_BYTE_FULL 32
+
 /* Reading costs little beside writing. */
 #define READ_SHARE 8
 
@@ -72,16 +75,19 @@ cleaner_is_wanted(const struct cleaner *cleaner, const struct account *account,
 {
 	const struct segments *segments = cleaner->writer->segments;
 	uint64_t leaving = leaving_bytes(cleaner);
-	uint64_t limit = space_limit(account, &segments->sizes);
+	uint64_t aim = space_aim(account, &segments->sizes);
 	if (cleaner->writer->first_segment >=
 		segments_head(segments)->number ||
 	    cleaner->credit == 0)
 		return false;
-	if (segments->bytes - leaving > limit)
+	if (segments->bytes - leaving > aim)
 		return true;
+	/* Before the room is needed that new jobs are refused without. */
+	uint64_t enough = space_reserve(account, segments) +
+	    segments->bytes / (is_full ? 16 : 4);
 	return (is_full ||
-		   segments->bytes + segments_next_bytes(segments) > limit) &&
-	    writer_free_bytes(cleaner->writer) + leaving < segments->bytes / 3;
+		   segments->bytes + segments_next_bytes(segments) > aim) &&
+	    writer_free_bytes(cleaner->writer) + leaving < enough;
 }
 
 /*
@@ -95,11 +101,11 @@ step_bytes(
 {
 	const struct segments *segments = cleaner->writer->segments;
 	uint64_t all = segments->bytes;
-	uint64_t limit = space_limit(account, &segments->sizes);
+	uint64_t aim = space_aim(account, &segments->sizes);
 	uint64_t room = writer_free_bytes(cleaner->writer);
 	uint64_t least = segments->sizes.segment_bytes_max / 16;
-	if (!is_full && limit > all)
-		room += limit - all;
+	if (!is_full && aim > all)
+		room += aim - all;
 	if (room < all / 32)
 		room = all / 32;
 	uint64_t share = 2 * cleaner->fresh * (all / SECTOR_BYTES) /
@@ -111,16 +117,17 @@ step_bytes(
 
 /* ---- how ---- */
 
-/* Cleaning never takes the room without which nothing can end. */
+/* Cleaning never takes the room that the jobs need to end. */
 static bool
-has_room(const struct cleaner *cleaner, uint32_t body_bytes)
+has_room(const struct cleaner *cleaner, const struct account *account,
+    uint32_t body_bytes)
 {
 	const struct segments *segments = cleaner->writer->segments;
-	uint64_t rest = segments->head + 1 < segments->count
-	    ? (uint64_t)body_bytes + RECORD_BYTES_MAX
-	    : 0;
-	return writer_free_bytes(cleaner->writer) >
-	    body_bytes + rest + RECORD_BYTES_MAX + 8 * SECTOR_BYTES;
+	uint64_t record = (uint64_t)body_bytes + RECORD_BYTES_MAX;
+	/* As much may be left over at the end of the head. */
+	uint64_t rest = segments->head + 1 < segments->count ? record : 0;
+	return writer_free_bytes(cleaner->writer) > record + rest +
+		account->jobs * JOB_RESERVE_BYTES + 8 * SECTOR_BYTES;
 }
 
 static int
@@ -142,50 +149,76 @@ write_again(struct cleaner *cleaner, const struct stored *stored,
 	return 0;
 }
 
-/* One record; false in *ret_moved_on when there is no room to write it. */
+/* What one step goes by. */
+struct step {
+	const struct account *account;
+	bool is_full;
+	uint64_t budget; /* bytes to read and to write again */
+	bool is_stuck;	 /* there is no room to write */
+};
+
+static void
+charge(struct step *step, uint64_t bytes)
+{
+	step->budget -= bytes < step->budget ? bytes : step->budget;
+}
+
+/* Is this FULL record the one that the job goes by? */
+static bool
+is_current(const struct cleaner *cleaner, const struct stored *stored,
+    const char *payload, struct record *ret_record)
+{
+	uint32_t offset = cleaner->offset + FRAME_HEADER_BYTES +
+	    (uint32_t)(stored->body.bytes - payload);
+	return cleaner->owner->find(
+		   cleaner->owner->context, stored->id, ret_record) &&
+	    ret_record->job->body == place_of(cleaner->segment, offset);
+}
+
 static int
-look_at_record(struct cleaner *cleaner, const char *payload,
-    const char **at, const char *end, bool is_full, bool *ret_moved_on)
+look_at_record(struct cleaner *cleaner, struct step *step, const char *payload,
+    const char **at, const char *end)
 {
 	struct stored stored;
 	struct record record;
 	const char *next = *at;
-	*ret_moved_on = true;
+	int error = 0;
 	if (!record_read(&next, end, &stored))
 		return EBADMSG;
+	charge(step, (uint64_t)(next - *at));
 	if (stored.kind == RECORD_FULL &&
-	    cleaner->owner->find(
-		cleaner->owner->context, stored.id, &record) &&
-	    record.job->body ==
-		place_of(cleaner->segment,
-		    cleaner->offset + FRAME_HEADER_BYTES +
-			(uint32_t)(stored.body.bytes - payload))) {
-		if (!has_room(cleaner, stored.body_bytes)) {
-			*ret_moved_on = false;
+	    is_current(cleaner, &stored, payload, &record)) {
+		step->is_stuck =
+		    !has_room(cleaner, step->account, stored.body_bytes);
+		if (step->is_stuck)
 			return 0;
-		}
 		/* A reason is for people; on a full disk it has to go. */
-		if (is_full)
+		if (step->is_full)
 			record.reason = (struct span){ 0 };
-		int error = write_again(cleaner, &stored, &record);
-		if (error != 0)
-			return error;
+		charge(step, (uint64_t)(next - *at));
+		error = write_again(cleaner, &stored, &record);
 	}
 	*at = next;
-	return 0;
+	return error;
 }
 
 static void
-end_segment(struct cleaner *cleaner)
+end_frame(struct cleaner *cleaner, struct step *step, const struct frame *frame)
 {
+	uint64_t bytes = frame_bytes(frame->payload_bytes);
+	cleaner->done = 0;
+	cleaner->offset += (uint32_t)bytes;
+	charge(step, bytes - frame->payload_bytes);
+	spend(cleaner, bytes / READ_SHARE);
+	if ((frame->flags & FRAME_SEAL) == 0)
+		return;
 	cleaner->writer->first_segment = cleaner->segment + 1;
 	cleaner->segment = 0;
 }
 
-/* Some of the frame that is next; *ret_stuck: there is no room to go on. */
+/* Some of the frame that is next. */
 static int
-look_at_frame(struct cleaner *cleaner, uint64_t *budget, bool is_full,
-    bool *ret_stuck)
+look_at_frame(struct cleaner *cleaner, struct step *step)
 {
 	struct frame frame;
 	const char *payload;
@@ -199,37 +232,16 @@ look_at_frame(struct cleaner *cleaner, uint64_t *budget, bool is_full,
 		return EBADMSG;
 	const char *at = payload + cleaner->done;
 	const char *end = payload + frame.payload_bytes;
-	while (at < end && *budget > 0) {
-		bool moved_on;
-		uint64_t rewritten = cleaner->rewritten;
-		error = look_at_record(
-		    cleaner, payload, &at, end, is_full, &moved_on);
-		if (error != 0)
-			return error;
-		if (!moved_on) {
-			*ret_stuck = true;
-			return 0;
-		}
-		uint64_t read = (uint64_t)(at - payload) - cleaner->done;
-		uint64_t cost = read + cleaner->rewritten - rewritten;
-		cleaner->done = (uint32_t)(at - payload);
-		*budget -= cost < *budget ? cost : *budget;
-	}
-	if (at < end)
-		return 0;
-	uint64_t bytes = frame_bytes(frame.payload_bytes);
-	cleaner->done = 0;
-	cleaner->offset += (uint32_t)bytes;
-	bytes -= frame.payload_bytes;
-	*budget -= bytes < *budget ? bytes : *budget;
-	spend(cleaner, frame_bytes(frame.payload_bytes) / READ_SHARE);
-	if ((frame.flags & FRAME_SEAL) != 0)
-		end_segment(cleaner);
-	return 0;
+	while (error == 0 && at < end && step->budget > 0 && !step->is_stuck)
+		error = look_at_record(cleaner, step, payload, &at, end);
+	cleaner->done = (uint32_t)(at - payload);
+	if (error == 0 && at == end)
+		end_frame(cleaner, step, &frame);
+	return error;
 }
 
 static void
-take_pay(struct cleaner *cleaner)
+take_pay(struct cleaner *cleaner, bool is_full)
 {
 	uint64_t before = cleaner->paid + cleaner->rewritten;
 	/* What was written again gathers before it is counted as log. */
@@ -238,32 +250,38 @@ take_pay(struct cleaner *cleaner)
 	uint64_t fresh = cleaner->writer->log_bytes - before;
 	cleaner->paid += fresh;
 	cleaner->fresh += fresh;
-	cleaner_earn(cleaner, CREDIT_PER_BYTE * fresh);
+	cleaner_earn(cleaner,
+	    (is_full ? CREDIT_PER_BYTE_FULL : CREDIT_PER_BYTE) * fresh);
+}
+
+static void
+begin_segment(struct cleaner *cleaner)
+{
+	cleaner->segment = cleaner->writer->first_segment;
+	cleaner->offset = 0;
+	cleaner->done = 0;
+	reader_forget(&cleaner->reader);
 }
 
 int
-cleaner_step(struct cleaner *cleaner, const struct account *account,
-    bool is_full)
+cleaner_step(
+    struct cleaner *cleaner, const struct account *account, bool is_full)
 {
 	int error = 0;
-	bool stuck = false;
-	take_pay(cleaner);
-	uint64_t budget = step_bytes(cleaner, account, is_full);
+	take_pay(cleaner, is_full);
 	if (!cleaner_is_wanted(cleaner, account, is_full))
 		return 0;
+	struct step step = { account, is_full,
+		step_bytes(cleaner, account, is_full), false };
 	cleaner->fresh = 0;
-	while (error == 0 && budget > 0 && !stuck &&
+	while (error == 0 && step.budget > 0 && !step.is_stuck &&
 	    cleaner_is_wanted(cleaner, account, is_full)) {
-		if (cleaner->segment == 0) {
-			cleaner->segment = cleaner->writer->first_segment;
-			cleaner->offset = 0;
-			cleaner->done = 0;
-			reader_forget(&cleaner->reader);
-		}
-		error = look_at_frame(cleaner, &budget, is_full, &stuck);
+		if (cleaner->segment == 0)
+			begin_segment(cleaner);
+		error = look_at_frame(cleaner, &step);
 	}
 	/* Until the owner has written more. */
-	if (stuck)
+	if (step.is_stuck)
 		cleaner->credit = 0;
 	return error;
 }

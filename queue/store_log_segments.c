@@ -241,7 +241,7 @@ segments_keep(struct segments *segments, uint32_t from, uint32_t to)
 uint32_t
 segments_next_bytes(const struct segments *segments)
 {
-	uint64_t bytes = segments->bytes;
+	uint64_t bytes = segments->bytes / 8;
 	if (bytes < segments->sizes.segment_bytes_min)
 		return segments->sizes.segment_bytes_min;
 	if (bytes > segments->sizes.segment_bytes_max)

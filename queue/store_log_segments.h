@@ -20,9 +20,10 @@
 
 /* The sizes of a store. */
 struct log_sizes {
-	/* The first segment, and no segment is smaller; each new one is as
-	 * big as all before, up to the largest. A small queue stays small on
-	 * the disk, and a small disk can hold one. */
+	/* The first segment, and no segment is smaller; each new one has an
+	 * eighth of all before, up to the largest. A small queue stays small
+	 * on the disk, a small disk can hold one, and what one segment more or
+	 * less makes is never much. */
 	uint32_t segment_bytes_min;
 	uint32_t segment_bytes_max; /* at most SEGMENT_BYTES_MAX */
 

@@ -8,6 +8,8 @@
  *          course of cleaning, and every job can end: what a new job needs so
  *          that it can be accepted. Never more than the limit.
  * limit    What the files may take: twice what is alive, and some slack.
+ * aim      Where cleaning begins: below the limit, which falls at once when jobs
+ *          end, while the files follow in steps.
  */
 #ifndef GSQ_QUEUE_STORE_LOG_SPACE_H
 #define GSQ_QUEUE_STORE_LOG_SPACE_H
@@ -40,6 +42,12 @@ space_limit(const struct account *account, const struct log_sizes *sizes)
 	return 2 * account->live_bytes + sizes->slack_bytes;
 }
 
+static inline uint64_t
+space_aim(const struct account *account, const struct log_sizes *sizes)
+{
+	return space_limit(account, sizes) - sizes->slack_bytes / 4;
+}
+
 /* To be kept free: the jobs' endings, and what cleaning one segment writes
  * before it gains one. */
 static inline uint64_t
@@ -48,7 +56,7 @@ space_reserve(const struct account *account, const struct segments *segments)
 	uint64_t live_bytes = account->live_bytes;
 	return (live_bytes < segments->largest ? live_bytes
 					       : segments->largest) +
-	    account->jobs * JOB_RESERVE_BYTES;
+	    segments->largest / 8 + account->jobs * JOB_RESERVE_BYTES;
 }
 
 /* A quarter goes to headers, rests of segments and what is dead. */

@@ -314,7 +314,10 @@ uint64_t
 writer_free_bytes(const struct writer *writer)
 {
 	const struct segments *segments = writer->segments;
+	size_t payload = payload_bytes(writer);
 	uint64_t bytes = segments_head(segments)->bytes - writer->offset;
+	if (payload > 0)
+		bytes -= frame_bytes(payload);
 	for (uint32_t i = segments->head + 1; i < segments->count; i++)
 		bytes += segments->all[i].bytes;
 	return bytes;

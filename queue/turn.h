@@ -27,8 +27,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Ids of jobs in memory are reserved in the log, so many at a time: no id is
- * given twice, after a crash either. */
+/* Ids of jobs that are not synced before they are answered for are reserved in
+ * the log, so many at a time: no id is given twice, after a crash either. */
 #define IDS_RESERVED UINT64_C(100000)
 
 /* What the turn makes happen. Each is called from inside of a turn_*
@@ -47,6 +47,9 @@ struct turn_effects {
 
 	/* Something happened; wish is WISH_TELL. */
 	void (*tell)(void *context, const struct wish *wish);
+
+	/* Write out what waits for nothing: the disk may take its time. */
+	void (*show)(void *context);
 
 	/* The batch that gathered is on its way, another one begins; the one
 	 * on its way is committed. */
@@ -93,8 +96,8 @@ enum durability turn_durability(const struct turn *turn, struct span queue);
 
 /* Would the queue's store take that many more jobs, with bodies of that size in
  * all? */
-bool turn_has_room(struct turn *turn, struct span queue, uint32_t jobs,
-    uint64_t body_bytes);
+bool turn_has_room(
+    struct turn *turn, struct span queue, uint32_t jobs, uint64_t body_bytes);
 
 /* Something was answered that tells of this turn's changes: even without a
  * change of its own the batch is to be committed. */

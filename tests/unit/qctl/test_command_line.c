@@ -21,13 +21,19 @@ TestSuite(command_line, .init = redirect, .timeout = 60);
 
 #define READ(...) read_line((char *[]){ "qctl", __VA_ARGS__, NULL })
 
+/* The command points into its words, which end with the block that an
+ * assertion is: so they are kept. */
 static int
 read_line(char **words)
 {
+	static char *kept[16];
 	int count = 0;
-	while (words[count] != NULL)
-		count++;
-	return command_line_read(&command, verb_table, count, words);
+	for (; words[count] != NULL; count++) {
+		cr_assert_lt(count, 15);
+		kept[count] = words[count];
+	}
+	kept[count] = NULL;
+	return command_line_read(&command, verb_table, count, kept);
 }
 
 Test(command_line, options_are_taken_before_and_after_the_verb)

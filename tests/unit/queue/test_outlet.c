@@ -125,33 +125,6 @@ Test(outlet, what_tells_of_a_change_waits_for_its_batch)
 	cr_assert_str_eq(seen(0), "1");
 }
 
-Test(outlet, what_must_be_written_waits_for_the_batch_to_leave)
-{
-	send_message(0, 1, VISIBLE_WRITTEN);
-	send_message(0, 2, VISIBLE_NOW);
-	cr_assert_str_eq(seen(0), "");
-	outlet_batch_leaves(&outlet);
-	cr_assert_str_eq(seen(0), "1 2");
-	outlet_batch_committed(&outlet);
-	cr_assert_str_eq(seen(0), "");
-}
-
-Test(outlet, what_must_be_written_waits_behind_what_must_be_committed)
-{
-	send_message(0, 1, VISIBLE_WRITTEN);
-	send_message(0, 2, VISIBLE_COMMITTED);
-	send_message(0, 3, VISIBLE_WRITTEN);
-	outlet_batch_leaves(&outlet);
-	cr_assert_str_eq(seen(0), "1");
-	send_message(0, 4, VISIBLE_WRITTEN);
-	outlet_batch_committed(&outlet);
-	cr_assert_str_eq(seen(0), "2 3");
-	outlet_batch_leaves(&outlet);
-	cr_assert_str_eq(seen(0), "4");
-	outlet_batch_committed(&outlet);
-	cr_assert_str_eq(seen(0), "");
-}
-
 Test(outlet, other_connections_are_not_held_up)
 {
 	send_message(0, 1, VISIBLE_COMMITTED);

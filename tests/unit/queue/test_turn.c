@@ -105,6 +105,14 @@ fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes)
 }
 
 static int
+fake_write(struct store *store)
+{
+	cr_assert_eq(store, &fake);
+	note("write");
+	return 0;
+}
+
+static int
 fake_commit(struct store *store, bool relaxed)
 {
 	cr_assert_eq(store, &fake);
@@ -145,6 +153,7 @@ static const struct store_operations fake_operations = {
 	.reserve_ids = fake_reserve_ids,
 	.update = fake_update,
 	.delete = fake_delete,
+	.write = fake_write,
 	.commit = fake_commit,
 	.body = fake_body,
 	.progress = fake_progress,
@@ -172,6 +181,13 @@ on_tell(void *context, const struct wish *wish)
 {
 	(void)context;
 	note("tell %s", core_event_name(wish->event));
+}
+
+static void
+on_show(void *context)
+{
+	(void)context;
+	note("show");
 }
 
 static void
@@ -204,6 +220,7 @@ set_up(void)
 		.deliver = on_deliver,
 		.kill = on_kill,
 		.tell = on_tell,
+		.show = on_show,
 		.batch_leaves = on_leaves,
 		.batch_committed = on_committed,
 	};
@@ -351,6 +368,29 @@ Test(turn, a_job_is_kept_from_the_commit_of_its_own_batch_on)
 	    "update 2 deliver 2 \"b\" new tell delivered");
 }
 
+Test(turn, what_a_busy_worker_gets_is_shown_before_the_sync)
+{
+	uint32_t worker = subscribe();
+	enqueue("a");
+	turn_end(&turn, 1);
+	happened();
+	ask(worker, 1);
+	happened();
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "write show leaves commit committed");
+	completes_at_once = false;
+	enqueue("b");
+	turn_end(&turn, 1); /* on its way */
+	enqueue("c");
+	complete(0);
+	happened();
+	ask(worker, 1); /* b, while c gathers */
+	turn.committing = true;
+	happened();
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "write show");
+}
+
 Test(turn, a_job_is_not_kept_while_its_batch_is_on_its_way)
 {
 	completes_at_once = false;
@@ -431,10 +471,13 @@ Test(turn, the_durability_of_a_queue_is_told_before_it_exists)
 
 Test(turn, a_batch_of_relaxed_changes_need_not_be_synced)
 {
+	enqueue_into("relaxed", "first"); /* reserves ids, once for many */
+	turn_end(&turn, 1);
+	happened();
 	enqueue_into("relaxed", "a");
 	turn_end(&turn, 1);
 	cr_assert_str_eq(happened(),
-	    "begin put 1 tell enqueued leaves commit-relaxed committed");
+	    "begin put 2 tell enqueued leaves commit-relaxed committed");
 	enqueue_into("relaxed", "b");
 	enqueue("c");
 	enqueue_into("relaxed", "d");
@@ -462,6 +505,15 @@ Test(turn, changes_in_memory_wait_for_nothing)
 	cr_assert_str_eq(happened(), "tell done delete 1");
 	turn_end(&turn, 1);
 	cr_assert_str_eq(happened(), "");
+}
+
+Test(turn, ids_of_relaxed_jobs_are_reserved_as_the_power_may_take_them)
+{
+	enqueue_into("relaxed", "a");
+	cr_assert_str_eq(
+	    happened(), "begin reserve 100001 put 1 tell enqueued");
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "leaves commit committed");
 }
 
 Test(turn, ids_of_jobs_in_memory_are_reserved_in_the_log)
