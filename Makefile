@@ -66,13 +66,13 @@ $(BUILD)/%.o: %.c Makefile
 # step (GSQ_VERIFY). A unit is linked with what it may use and nothing else.
 
 VERIFY     = $(BUILD)/verify
-UNIT       = common core queue supervisor worker client qctl
+UNIT       = common core queue store supervisor worker client qctl
 unit_common     = base wire sys
 unit_binary     = $(VERIFY)/unit_$(1)
 verify_objects  = $(patsubst %.c,$(VERIFY)/%.o,$(1))
 under_test_core = $(call sources,queue/core)
-under_test_queue = $(QUEUE)
 under_test_queue      = $(QUEUE)
+under_test_store      = $(QUEUE) $(wildcard tests/support/*.c)
 under_test_supervisor = $(SUPERVISOR)
 under_test_worker     = $(WORKER)
 under_test_client     = $(CLIENT)
@@ -189,13 +189,14 @@ help:
 	@echo 'make asan       the tests under AddressSanitizer and UBSan'
 	@echo 'make chaos      KILLS=1000 [SEED=n]: SIGKILL everything under load'
 	@echo 'make powercut   CUTS=300 [SEED=n]: the same for the disk; root only'
-	@echo 'make bench      figures beside beanstalkd and a bare fork+exec'
+	@echo 'make bench      figures beside beanstalkd, Redis and bare loops'
 	@echo 'make install    into $(prefix) (prefix=, DESTDIR=); make uninstall'
 	@echo 'make deps       install what is missing and nothing else'
 	@echo 'make clean      remove $(BUILD)/ and $(BIN)/'
 
-.PHONY: all test run-tests chaos powercut asan check shape layers circles purity format \
-        clang everything bench run-bench deps demo install uninstall clean help
+.PHONY: all test run-tests asan chaos powercut check shape layers circles \
+        purity format clang everything bench run-bench deps demo install \
+        uninstall clean help
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)

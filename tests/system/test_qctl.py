@@ -128,7 +128,8 @@ def test_priorities_decide_the_order():
 def test_a_million_lines_in_constant_memory():
     """1,000,000 lines stream through; every one becomes a job, once."""
     count = 100000 if SANITIZED else 1000000
-    with Gsq(workers=2, command=["builtin:noop"], verbose=False) as gsq:
+    with Gsq("--max-demand", "1000", workers=2, command=["builtin:noop"],
+             verbose=False) as gsq:
         began = time.monotonic()
         feeder = start_helper(["seq", str(count)], stdout=subprocess.PIPE)
         with open(temporary("ids"), "wb") as ids:

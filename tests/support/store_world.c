@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/store_world.h"
+
+#include "queue/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct log_sizes world_sizes = {
+	.segment_bytes_min = 8 * 1024,
+	.segment_bytes_max = 16 * 1024,
+	.slack_bytes = 64 * 1024,
+};
+
+const struct world_mix world_mix_usual = {
+	.put = 30,
+	.update = 30,
+	.delete = 25,
+	.commit = 12,
+	.relaxed = 4,
+	.progress = 12,
+	.body = 6,
+	.body_bytes_max = 600,
+	.live_max = 120,
+};
+
+static const char *const queue_names[] = { "default", "mail", "a",
+	"a-queue-with-a-name-that-is-as-long-as-a-name-of-a-queue-may-be-" };
+
+static uint64_t
+chance(struct world *world, uint64_t of)
+{
+	return random_next(&world->random) % of;
+}
+
+/* ---- what is right ---- */
+
+static uint64_t
+mix_in(uint64_t sum, uint64_t number)
+{
+	struct random random = { sum ^ number };
+	return random_next(&random);
+}
+
+static uint64_t
+mix_text(uint64_t sum, const char *text)
+{
+	for (; *text != '\0'; text++)
+		sum = mix_in(sum, (unsigned char)*text);
+	return sum;
+}
+
+static uint64_t
+digest_job(const struct world_job *it)
+{
+	const struct job *job = &it->job;
+	uint64_t sum = mix_in(1, job->id);
+	sum = mix_in(sum, (uint64_t)job->enqueued_ms);
+	sum = mix_in(sum, (uint64_t)it->due_wall_ms);
+	sum = mix_in(sum, job->body_bytes);
+	sum = mix_in(sum, job->delivery);
+	sum = mix_in(sum, job->attempt);
+	sum = mix_in(sum, job->priority);
+	sum = mix_in(sum, job->state);
+	sum = mix_in(sum, job->cause);
+	sum = mix_text(sum, it->queue.text);
+	return mix_text(sum, it->reason);
+}
+
+uint64_t
+world_digest(const struct world *world)
+{
+	uint64_t sum = 0;
+	for (uint64_t id = 1; id < world->high; id++)
+		if (world->jobs[id].is_there)
+			sum += digest_job(&world->jobs[id]);
+	return sum;
+}
+
+uint64_t
+world_live_bytes(const struct world *world)
+{
+	uint64_t bytes = 0;
+	char text[RECORD_BYTES_MAX];
+	for (uint64_t id = 1; id < world->high; id++) {
+		const struct world_job *it = &world->jobs[id];
+		if (!it->is_there)
+			continue;
+		struct record record = { .job = &it->job,
+			.queue = span_of(it->queue.text),
+			.reason = span_of(it->reason),
+			.due_wall_ms = it->due_wall_ms };
+		bytes += it->job.body_bytes +
+		    (uint64_t)(record_write_full(
+				   text, &record, (struct span){ 0 }) -
+			text);
+	}
+	return bytes;
+}
+
+/* The body of a job is known from its id. */
+static void
+make_body(uint64_t id, char *body, uint32_t body_bytes)
+{
+	struct random random = { id };
+	for (uint32_t i = 0; i < body_bytes; i++)
+		body[i] = (char)random_next(&random);
+}
+
+static bool
+is_body(uint64_t id, struct span body)
+{
+	struct random random = { id };
+	for (size_t i = 0; i < body.count; i++)
+		if (body.bytes[i] != (char)random_next(&random))
+			return false;
+	return true;
+}
+
+/* ---- what the store asks ---- */
+
+static void
+make_record(const struct world_job *it, struct record *record)
+{
+	*record = (struct record){ .job = &it->job,
+		.queue = span_of(it->queue.text),
+		.reason = span_of(it->reason),
+		.due_wall_ms = it->due_wall_ms };
+}
+
+static struct world_job *
+touch(struct world *world, uint64_t id)
+{
+	if (id >= world->high)
+		world->high = id + 1;
+	return &world->jobs[id];
+}
+
+static void
+on_restore(void *context, const struct record *record)
+{
+	struct world *world = context;
+	uint64_t id = record->job->id;
+	if (!world->is_loading)
+		world->wrong = "restored when it was not asked to";
+	if (id <= world->last_restored)
+		world->wrong = "restored out of order";
+	world->last_restored = id;
+	if (id >= WORLD_JOBS_MAX || id == 0) {
+		world->wrong = "restored a job that never was";
+		return;
+	}
+	struct world_job *it = touch(world, id);
+	it->is_there = true;
+	it->job = *record->job;
+	it->due_wall_ms = record->due_wall_ms;
+	if (!name_set(&it->queue, record->queue))
+		world->wrong = "restored without a queue";
+	memcpy(it->reason, record->reason.bytes, record->reason.count);
+	it->reason[record->reason.count] = '\0';
+	world->live++;
+}
+
+static void
+on_committed(void *context, int error)
+{
+	struct world *world = context;
+	if (!world->waits)
+		world->wrong = "committed what was not";
+	world->waits = false;
+	if (error != 0) {
+		world->error = error;
+		return;
+	}
+	world->written = world->commits;
+	if (!world->waits_relaxed)
+		world->safe = world->commits;
+}
+
+static bool
+on_find(void *context, uint64_t id, struct record *ret_record)
+{
+	struct world *world = context;
+	if (id >= world->high || !world->jobs[id].is_there)
+		return false;
+	make_record(&world->jobs[id], ret_record);
+	return true;
+}
+
+static void
+on_moved(void *context, uint64_t id, uint64_t body)
+{
+	struct world *world = context;
+	world->jobs[id].job.body = body;
+	world->moved++;
+}
+
+/* ---- life ---- */
+
+void
+world_init(struct world *world, struct disk *disk, uint64_t seed)
+{
+	memset(world, 0, sizeof(*world));
+	world->disk = disk;
+	world->sizes = world_sizes;
+	world->random.state = seed;
+	world->next_id = 1;
+	world->next_ids[0] = 1;
+}
+
+static void
+forget_jobs(struct world *world)
+{
+	memset(world->jobs, 0, world->high * sizeof(world->jobs[0]));
+	world->high = 0;
+	world->live = 0;
+	world->last_restored = 0;
+	world->wrong = NULL;
+	world->error = 0;
+	world->gathers = world->waits = false;
+}
+
+bool
+world_open(struct world *world, bool power_was_cut)
+{
+	uint32_t first = power_was_cut ? world->safe : world->written;
+	uint64_t next_id = 0;
+	forget_jobs(world);
+	world->store =
+	    store_log_open_on(disk_open(world->disk), &world->sizes);
+	world->store->owner = (struct store_owner){ .context = world,
+		.restore = on_restore,
+		.committed = on_committed,
+		.find = on_find,
+		.moved = on_moved };
+	world->is_loading = true;
+	world->reason[0] = '\0';
+	world->error = world->store->operations->load(world->store, &next_id,
+	    world->reason, sizeof(world->reason));
+	world->is_loading = false;
+	if (world->error != 0) {
+		world_close(world);
+		return false;
+	}
+	uint64_t digest = world_digest(world);
+	uint32_t found = first;
+	while (found <= world->commits && world->digests[found] != digest)
+		found++;
+	if (found > world->commits)
+		world->wrong = "not what was committed";
+	else if (next_id < world->next_ids[found])
+		world->wrong = "an id would be used again";
+	if (world->wrong != NULL)
+		return false;
+	/* Now this is what is there. */
+	world->digests[0] = digest;
+	world->next_ids[0] = next_id;
+	world->commits = world->written = world->safe = 0;
+	world->next_id = next_id;
+	return true;
+}
+
+void
+world_rewind(struct world *world, const struct world *to)
+{
+	size_t count = to->commits + 1;
+	memcpy(world->digests, to->digests, count * sizeof(to->digests[0]));
+	memcpy(world->next_ids, to->next_ids, count * sizeof(to->next_ids[0]));
+	world->commits = to->commits;
+	world->written = to->written;
+	world->safe = to->safe;
+}
+
+void
+world_close(struct world *world)
+{
+	if (world->store != NULL)
+		world->store->operations->close(world->store);
+	world->store = NULL;
+}
+
+/* ---- changes ---- */
+
+static bool
+take(struct world *world, int error)
+{
+	if (error != 0 && world->error == 0)
+		world->error = error;
+	return error == 0;
+}
+
+static bool
+begin(struct world *world)
+{
+	if (world->gathers)
+		return true;
+	world->gathers = true;
+	return take(world, world->store->operations->begin(world->store));
+}
+
+bool
+world_put(struct world *world, uint32_t body_bytes)
+{
+	static char body[64 * 1024];
+	struct store *store = world->store;
+	uint64_t id = world->next_id;
+	if (id >= WORLD_JOBS_MAX)
+		return true;
+	if (!store->operations->has_room(store, 1, body_bytes)) {
+		world->refused++;
+		return true;
+	}
+	if (!begin(world))
+		return false;
+	struct world_job *it = touch(world, id);
+	*it = (struct world_job){ .is_there = true };
+	it->job.id = id;
+	it->job.body_bytes = body_bytes;
+	it->job.enqueued_ms = (int64_t)chance(world, INT64_MAX);
+	it->job.priority = (uint8_t)chance(world, 256);
+	it->job.state = JOB_READY;
+	name_set(&it->queue, span_of(queue_names[chance(world, 4)]));
+	make_body(id, body, body_bytes);
+	struct record record;
+	make_record(it, &record);
+	world->next_id++;
+	world->live++;
+	return take(world,
+	    store->operations->put(store, &record,
+		(struct span){ body, body_bytes }, &it->job.body));
+}
+
+static void
+change(struct world *world, struct world_job *it)
+{
+	static const uint8_t states[] = { JOB_READY, JOB_DELAYED, JOB_RUNNING,
+		JOB_DEAD };
+	it->job.state = states[chance(world, 4)];
+	it->job.cause = it->job.state == JOB_DEAD ? CAUSE_EXHAUSTED
+						  : CAUSE_NONE;
+	it->due_wall_ms = it->job.state == JOB_DELAYED
+	    ? (int64_t)chance(world, INT64_MAX)
+	    : 0;
+	it->job.delivery++;
+	it->job.attempt = (uint16_t)(1 + chance(world, it->job.delivery));
+	if (!world->gives_no_reasons && chance(world, 3) == 0) {
+		size_t count = chance(world, REASON_BYTES_MAX + 1);
+		memset(it->reason, 'r', count);
+		it->reason[count] = '\0';
+	}
+}
+
+bool
+world_update(struct world *world, uint64_t id)
+{
+	struct record record;
+	if (!begin(world))
+		return false;
+	change(world, &world->jobs[id]);
+	make_record(&world->jobs[id], &record);
+	return take(world,
+	    world->store->operations->update(world->store, &record));
+}
+
+bool
+world_delete(struct world *world, uint64_t id)
+{
+	const struct job job = world->jobs[id].job;
+	if (!begin(world))
+		return false;
+	world->jobs[id].is_there = false;
+	world->live--;
+	return take(world,
+	    world->store->operations->delete (
+		world->store, id, job.body, job.body_bytes));
+}
+
+bool
+world_commit(struct world *world, bool relaxed)
+{
+	if (!begin(world))
+		return false;
+	if (world->waits || world->commits + 1 == WORLD_COMMITS_MAX)
+		return true;
+	world->gathers = false;
+	world->waits = true;
+	world->waits_relaxed = relaxed;
+	world->commits++;
+	world->digests[world->commits] = world_digest(world);
+	world->next_ids[world->commits] = world->next_id;
+	return take(
+	    world, world->store->operations->commit(world->store, relaxed));
+}
+
+bool
+world_progress(struct world *world)
+{
+	world->disk->now_us += 1000;
+	return take(world,
+	    world->store->operations->progress(
+		world->store, world->disk->now_us / 1000));
+}
+
+static uint64_t
+random_job(struct world *world)
+{
+	uint64_t nth = chance(world, world->live);
+	for (uint64_t id = 1; id < world->high; id++)
+		if (world->jobs[id].is_there && nth-- == 0)
+			return id;
+	abort();
+}
+
+static bool
+check_body(struct world *world, uint64_t id)
+{
+	const struct job *job = &world->jobs[id].job;
+	struct span body;
+	if (!take(world,
+		world->store->operations->body(
+		    world->store, job->body, job->body_bytes, &body)))
+		return false;
+	if (body.count != job->body_bytes || !is_body(id, body))
+		world->wrong = "not the body of that job";
+	return world->wrong == NULL;
+}
+
+const char *
+world_check_bodies(struct world *world)
+{
+	for (uint64_t id = 1; id < world->high; id++)
+		if (world->jobs[id].is_there && !check_body(world, id))
+			return world->wrong != NULL ? world->wrong
+						    : strerror(world->error);
+	return NULL;
+}
+
+bool
+world_step(struct world *world, const struct world_mix *mix)
+{
+	uint64_t what = chance(world,
+	    mix->put + mix->update + mix->delete + mix->commit +
+		mix->relaxed + mix->progress + mix->body);
+	bool none = world->live == 0;
+	if (what < mix->put) {
+		if (world->live >= mix->live_max)
+			return world_delete(world, random_job(world));
+		return world_put(world,
+		    (uint32_t)chance(world, mix->body_bytes_max + 1));
+	}
+	what -= mix->put;
+	if (what < mix->update)
+		return none || world_update(world, random_job(world));
+	what -= mix->update;
+	if (what < mix->delete)
+		return none || world_delete(world, random_job(world));
+	what -= mix->delete;
+	if (what < mix->commit)
+		return world_commit(world, false);
+	what -= mix->commit;
+	if (what < mix->relaxed)
+		return world_commit(world, true);
+	what -= mix->relaxed;
+	if (what < mix->progress)
+		return world_progress(world);
+	return none || check_body(world, random_job(world));
+}
+
+void
+world_run(struct world *world, const struct world_mix *mix, uint32_t steps)
+{
+	while (steps-- > 0)
+		if (!world_step(world, mix) || world->wrong != NULL)
+			return;
+}
+
+bool
+world_settle(struct world *world)
+{
+	for (int tries = 0; world->waits && tries < 100; tries++)
+		if (!world_progress(world))
+			return false;
+	if (!world_commit(world, false))
+		return false;
+	for (int tries = 0; world->waits && tries < 100; tries++)
+		if (!world_progress(world))
+			return false;
+	return !world->waits;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys/log.h"
+#include "tests/support/store_world.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/* Some hundreds of changes; a few segments, some of them cleaned. */
+#define STEPS 400
+
+static struct disk disk;
+static struct disk copy;
+static struct world world;
+static struct world before;
+
+static void
+be_quiet(void)
+{
+	log_open("test", LOG_ERROR);
+}
+
+TestSuite(power, .init = be_quiet, .timeout = 600);
+
+static uint64_t
+seed_count(uint64_t usual)
+{
+	const char *text = getenv("GSQ_STORE_SEEDS");
+	return text != NULL ? strtoull(text, NULL, 10) : usual;
+}
+
+/* A life that ends at call dead_at. How many calls it made. */
+static uint64_t
+live(uint64_t seed, uint64_t dead_at, bool has_thread)
+{
+	disk_init(&disk, seed);
+	disk.has_thread = has_thread;
+	disk.sync_us = has_thread ? 2000 : 100;
+	disk.late_polls = 2;
+	disk.dead_at = dead_at;
+	world_init(&world, &disk, seed);
+	if (world_open(&world, true))
+		world_run(&world, &world_mix_usual, STEPS);
+	uint64_t calls = disk.calls;
+	world_close(&world);
+	return calls;
+}
+
+static void
+expect_open(uint64_t seed, uint64_t dead_at, bool power_was_cut)
+{
+	cr_assert(world_open(&world, power_was_cut),
+	    "seed %lu, dead at call %lu: %s %s", seed, dead_at,
+	    world.wrong != NULL ? world.wrong : "", world.reason);
+	const char *wrong = world_check_bodies(&world);
+	cr_assert_null(wrong, "seed %lu, dead at call %lu: %s", seed, dead_at,
+	    wrong);
+}
+
+/* The store opens after a power cut at any call of a life, and goes on. */
+static void
+cut_everywhere(uint64_t seed, bool has_thread)
+{
+	uint64_t calls = live(seed, 0, has_thread);
+	disk_release(&disk);
+	for (uint64_t at = 1; at <= calls; at += 1 + seed % 3) {
+		live(seed, at, has_thread);
+		disk_power_cut(&disk, (enum disk_loss)(at % LOSS_KINDS));
+		expect_open(seed, at, true);
+		world_run(&world, &world_mix_usual, 20);
+		cr_assert_null(world.wrong);
+		cr_assert(world_settle(&world));
+		world_close(&world);
+		disk_process_ends(&disk);
+		expect_open(seed, at, false);
+		world_close(&world);
+		disk_release(&disk);
+	}
+}
+
+Test(power, a_cut_at_any_call_loses_nothing_that_was_safe)
+{
+	for (uint64_t seed = 1; seed <= seed_count(12); seed++)
+		cut_everywhere(seed, false);
+}
+
+Test(power, a_cut_at_any_call_while_the_thread_syncs_loses_nothing)
+{
+	for (uint64_t seed = 101; seed <= 100 + seed_count(12); seed++)
+		cut_everywhere(seed, true);
+}
+
+Test(power, a_process_that_dies_at_any_call_loses_nothing_that_was_written)
+{
+	for (uint64_t seed = 201; seed <= 200 + seed_count(12); seed++) {
+		uint64_t calls = live(seed, 0, seed % 2 == 0);
+		disk_release(&disk);
+		for (uint64_t at = 1; at <= calls; at += 3) {
+			live(seed, at, seed % 2 == 0);
+			disk_process_ends(&disk);
+			expect_open(seed, at, false);
+			world_close(&world);
+			disk_release(&disk);
+		}
+	}
+}
+
+Test(power, a_cut_after_a_restart_loses_nothing_that_the_restart_has_told)
+{
+	for (uint64_t seed = 301; seed <= 300 + seed_count(12); seed++) {
+		uint64_t calls = live(seed, 0, false);
+		disk_release(&disk);
+		for (uint64_t at = 10; at <= calls; at += 7) {
+			live(seed, at, false);
+			disk_process_ends(&disk);
+			expect_open(seed, at, false);
+			disk.dead = true;
+			world_close(&world);
+			disk_power_cut(&disk, LOSS_ALL);
+			expect_open(seed, at, true);
+			world_close(&world);
+			disk_release(&disk);
+		}
+	}
+}
+
+Test(power, a_cut_at_any_call_of_recovery_is_recovered_from)
+{
+	uint64_t cuts = 0;
+	for (uint64_t seed = 401; seed <= 400 + seed_count(6); seed++) {
+		uint64_t calls = live(seed, 0, false);
+		disk_release(&disk);
+		for (uint64_t at = 20; at <= calls; at += 41) {
+			live(seed, at, false);
+			disk_power_cut(&disk, LOSS_RANDOM);
+			world_rewind(&before, &world);
+			disk_copy(&copy, &disk);
+			for (uint64_t n = 1;; n++) {
+				disk.dead_at = disk.calls + n;
+				bool opened = world_open(&world, true);
+				bool dead = disk.dead;
+				cr_assert(opened || dead, "%s %s", world.reason,
+				    world.wrong ? world.wrong : "");
+				world_close(&world);
+				if (!dead)
+					break;
+				disk_power_cut(
+				    &disk, (enum disk_loss)(n % LOSS_KINDS));
+				world_rewind(&world, &before);
+				expect_open(seed, at, true);
+				world_close(&world);
+				disk_release(&disk);
+				disk_copy(&disk, &copy);
+				world_rewind(&world, &before);
+				cuts++;
+			}
+			disk_release(&disk);
+			disk_release(&copy);
+		}
+	}
+	cr_assert_gt(cuts, 100);
+}
+
+Test(power, a_sync_that_failed_is_made_up_for_at_the_next_start)
+{
+	uint64_t failures = 0;
+	for (uint64_t seed = 501; seed <= 500 + seed_count(12); seed++) {
+		uint64_t calls = live(seed, 0, false);
+		disk_release(&disk);
+		for (uint64_t at = 10; at <= calls; at += 5) {
+			disk_init(&disk, seed);
+			disk.fail_at = at;
+			disk.fail_error = EIO;
+			world_init(&world, &disk, seed);
+			if (world_open(&world, true))
+				world_run(&world, &world_mix_usual, STEPS);
+			failures += disk.has_failed;
+			world_close(&world);
+			disk.fail_at = 0;
+			disk_process_ends(&disk);
+			expect_open(seed, at, false);
+			world_run(&world, &world_mix_usual, 30);
+			cr_assert(world_settle(&world));
+			disk.dead = true;
+			world_close(&world);
+			disk_power_cut(&disk, LOSS_ALL);
+			expect_open(seed, at, true);
+			world_close(&world);
+			disk_release(&disk);
+		}
+	}
+	cr_assert_gt(failures, 100);
+}
+
+/* A life long enough that segments are cleaned and used again all the time. */
+static const struct world_mix busy_mix = {
+	.put = 30,
+	.update = 30,
+	.delete = 25,
+	.commit = 20,
+	.relaxed = 4,
+	.progress = 25,
+	.body = 2,
+	.body_bytes_max = 1500,
+	.live_max = 40,
+};
+
+static void
+cut_while_cleaning(uint64_t seed, bool has_thread)
+{
+	struct random random = { seed };
+	uint64_t moved = 0;
+	disk_init(&disk, seed);
+	disk.has_thread = has_thread;
+	disk.sync_us = has_thread ? 2000 : 100;
+	disk.late_polls = 3;
+	world_init(&world, &disk, seed);
+	bool power = true;
+	for (int life = 0; life < 60; life++) {
+		expect_open(seed, (uint64_t)life, power);
+		uint64_t first = life == 0 ? 3000 : 1;
+		disk.dead_at =
+		    disk.calls + first + random_next(&random) % 400;
+		world_run(&world, &busy_mix, 4000);
+		cr_assert_null(world.wrong, "seed %lu life %d: %s", seed, life,
+		    world.wrong);
+		disk.dead = true;
+		moved += world.moved;
+		world.moved = 0;
+		world_close(&world);
+		power = random_next(&random) % 2 == 0;
+		if (power)
+			disk_power_cut(&disk,
+			    (enum disk_loss)(random_next(&random) %
+				LOSS_KINDS));
+		else
+			disk_process_ends(&disk);
+	}
+	expect_open(seed, 0, power);
+	world_close(&world);
+	disk_release(&disk);
+	cr_assert_gt(moved, 100);
+}
+
+Test(power, sixty_deaths_in_a_row_while_segments_are_cleaned_lose_nothing)
+{
+	for (uint64_t seed = 601; seed <= 600 + seed_count(10); seed++)
+		cut_while_cleaning(seed, seed % 2 == 0);
+}

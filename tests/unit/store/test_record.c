@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue/record.h"
+
+#include "base/random.h"
+#include "core/job.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t
+any(struct random *random)
+{
+	/* Numbers of every length. */
+	return random_next(random) >> random_next(random) % 64;
+}
+
+static struct job
+any_job(struct random *random)
+{
+	struct job job = {
+		.id = any(random) | 1,
+		.enqueued_ms = (int64_t)any(random),
+		.delivery = (uint32_t)any(random) | 1,
+		.priority = (uint8_t)any(random),
+		.state = (uint8_t)(1 + random_next(random) %
+		    (JOB_STATE_COUNT - 1)),
+	};
+	uint32_t most = job.delivery < UINT16_MAX ? job.delivery : UINT16_MAX;
+	job.attempt = (uint16_t)(1 + any(random) % most);
+	if (job.state == JOB_DEAD)
+		job.cause = (uint8_t)(1 + random_next(random) %
+		    (CAUSE_COUNT - 1));
+	return job;
+}
+
+static void
+expect_where(const struct stored *stored, const struct record *record)
+{
+	const struct job *job = record->job;
+	cr_assert_eq(stored->id, job->id);
+	cr_assert_eq(stored->delivery, job->delivery);
+	cr_assert_eq(stored->attempt, job->attempt);
+	cr_assert_eq(stored->priority, job->priority);
+	cr_assert_eq(stored->state, job->state);
+	cr_assert_eq(stored->cause, job->cause);
+	cr_assert_eq(stored->due_wall_ms,
+	    job->state == JOB_DELAYED ? record->due_wall_ms : 0);
+	cr_assert(span_is(stored->reason, record->reason));
+}
+
+static void
+expect_full(struct random *random, struct job *job, struct record *record)
+{
+	char room[RECORD_BYTES_MAX + 1000], body_bytes[1000];
+	struct span body = { body_bytes, random_next(random) % 1000 };
+	struct stored stored;
+	const char *at = room;
+	uint32_t head;
+	memset(body_bytes, 'b', sizeof(body_bytes));
+	char *end = record_write_full(room, record, body);
+	cr_assert_leq((size_t)(end - room), RECORD_BYTES_MAX + body.count);
+	cr_assert(record_read(&at, end, &stored));
+	cr_assert_eq(at, end);
+	cr_assert_eq(stored.kind, RECORD_FULL);
+	expect_where(&stored, record);
+	cr_assert_eq(stored.enqueued_ms, job->enqueued_ms);
+	cr_assert(span_is(stored.queue, record->queue));
+	cr_assert(span_is(stored.body, body));
+	cr_assert_eq(stored.body.bytes, end - body.count);
+	cr_assert(record_read_head(
+	    room, end - body.count, &stored, &head));
+	cr_assert_eq(head, (uint32_t)(end - room - (long)body.count));
+	cr_assert_eq(stored.body_bytes, body.count);
+	for (const char *cut = room; cut < end; cut++) {
+		at = room;
+		cr_assert_not(record_read(&at, cut, &stored));
+		cr_assert_eq(at, (const char *)room);
+	}
+}
+
+Test(record, what_is_written_is_read)
+{
+	struct random random = { 7 };
+	char queue[NAME_BYTES_MAX], reason[REASON_BYTES_MAX];
+	memset(queue, 'q', sizeof(queue));
+	memset(reason, 'r', sizeof(reason));
+	for (int i = 0; i < 2000; i++) {
+		struct job job = any_job(&random);
+		struct record record = { .job = &job,
+			.queue = { queue,
+			    1 + random_next(&random) % sizeof(queue) },
+			.reason = { reason,
+			    random_next(&random) % (sizeof(reason) + 1) },
+			.due_wall_ms = (int64_t)any(&random) };
+		char room[RECORD_BYTES_MAX];
+		struct stored stored;
+		const char *at = room;
+		expect_full(&random, &job, &record);
+		const char *end = record_write_state(room, &record);
+		cr_assert(record_read(&at, end, &stored));
+		cr_assert_eq(at, end);
+		cr_assert_eq(stored.kind, RECORD_STATE);
+		expect_where(&stored, &record);
+		at = room;
+		end = record_write_gone(room, job.id);
+		cr_assert(record_read(&at, end, &stored));
+		cr_assert_eq(at, end);
+		cr_assert_eq(stored.kind, RECORD_GONE);
+		cr_assert_eq(stored.id, job.id);
+	}
+}
+
+Test(record, bytes_that_nobody_wrote_are_refused_or_read_within_their_end)
+{
+	struct random random = { 8 };
+	uint64_t read = 0;
+	for (int i = 0; i < 300000; i++) {
+		size_t count = random_next(&random) % 64;
+		char *bytes = malloc(count + 1);
+		for (size_t j = 0; j < count; j++)
+			bytes[j] = (char)random_next(&random);
+		if (count > 0 && i % 2 == 0)
+			bytes[0] = (char)(random_next(&random) % 4);
+		const char *at = bytes;
+		struct stored stored;
+		if (record_read(&at, bytes + count, &stored)) {
+			read++;
+			cr_assert(at > bytes && at <= bytes + count);
+		}
+		free(bytes);
+	}
+	cr_assert_gt(read, 1000);
+}
+
+Test(record, an_ordinary_job_takes_a_few_bytes_beside_its_body)
+{
+	struct job job = { .id = 5000000,
+		.enqueued_ms = INT64_C(1790000000000),
+		.priority = 128,
+		.state = JOB_READY };
+	struct record record = { .job = &job, .queue = { "default", 7 } };
+	char room[RECORD_BYTES_MAX];
+	cr_assert_leq(record_write_full(room, &record, (struct span){ 0 }) -
+		room,
+	    26);
+	cr_assert_leq(record_write_state(room, &record) - room, 10);
+	cr_assert_leq(record_write_gone(room, job.id) - room, 5);
+}
