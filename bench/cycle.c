@@ -82,7 +82,8 @@ run_gsq(const struct row *row, const char *bin, int64_t workers)
 	struct instance instance;
 	const struct gsq_field scale[] = { gsq_integer("workers", workers) };
 	const struct gsq_field wait[] = { gsq_text("queue", "default") };
-	instance_start(&instance, bin, row->filled ? 0 : workers, row->demand);
+	instance_start(
+	    &instance, bin, row->filled ? 0 : workers, row->demand, "memory");
 	if (row->filled)
 		gsq_put_all(instance.queue, row->jobs, FILL_JOBS);
 	int64_t began_us = clock_monotonic_us();

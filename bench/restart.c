@@ -155,7 +155,7 @@ measure(const char *bin, const char *program, size_t kills)
 	struct bare bare = { .program = program };
 	if (supervised == NULL || bare_times == NULL)
 		give_up("no memory");
-	instance_start(&instance, bin, WORKERS, 1);
+	instance_start(&instance, bin, WORKERS, 1, "memory");
 	struct gsq *watcher = watch(&instance);
 	if (pipe(bare.ready) != 0)
 		give_up("pipe: %s", strerror(errno));

@@ -108,18 +108,19 @@ wait_until_all_ask(struct instance *instance, int64_t demand)
 }
 
 static void
-write_configuration(const char *path)
+write_configuration(const char *path, const char *durability)
 {
 	FILE *file = fopen(path, "w");
 	if (file == NULL)
 		give_up("cannot write %s: %s", path, strerror(errno));
-	fputs("queue \"default\" { durability = \"memory\" }\n", file);
+	fprintf(
+	    file, "queue \"default\" { durability = \"%s\" }\n", durability);
 	fclose(file);
 }
 
 void
 instance_start(struct instance *instance, const char *bin, int64_t workers,
-    int64_t max_demand)
+    int64_t max_demand, const char *durability)
 {
 	static unsigned number;
 	const char *folder = getenv("TMPDIR");
@@ -133,7 +134,7 @@ instance_start(struct instance *instance, const char *bin, int64_t workers,
 	snprintf(log, sizeof(log), "%s.log", instance->directory);
 	snprintf(configuration, sizeof(configuration), "%s.conf",
 	    instance->directory);
-	write_configuration(configuration);
+	write_configuration(configuration, durability);
 	snprintf(worker_text, sizeof(worker_text), "%" PRId64, workers);
 	snprintf(demand_text, sizeof(demand_text), "%" PRId64, max_demand);
 	char *const argv[] = { program, "-c", configuration, "-d",
@@ -214,8 +215,8 @@ quantile(double *values, size_t count, double share)
 }
 
 static void
-print_target(const char *what, double here, const char *sign, double target,
-    bool is_met)
+print_target(
+    const char *what, double here, const char *sign, double target, bool is_met)
 {
 	printf("  %-48s target %s %-7.4g here ", what, sign, target);
 	if (isnan(here))

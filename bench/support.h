@@ -38,10 +38,10 @@ struct instance {
 };
 
 /* Starts BIN/supervisor with builtin:noop workers and connects to it; returns
- * when all workers have asked for work. The restart brakes are off, jobs are
- * kept in memory: disks are not compared here. */
+ * when all workers have asked for work. The restart brakes are off. durability
+ * is that of the queue "default": "memory" where disks are not compared. */
 void instance_start(struct instance *instance, const char *bin, int64_t workers,
-    int64_t max_demand);
+    int64_t max_demand, const char *durability);
 
 /* Stops it by SIGTERM and makes sure that it ended well. */
 void instance_stop(struct instance *instance);
