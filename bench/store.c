@@ -298,8 +298,7 @@ measure_puts(struct bench *bench, uint64_t jobs, uint64_t per_commit)
 	       "(bare loop of %zu bytes %6.0f, x%.2f), %6lu bytes written a "
 	       "job\n",
 	    per_commit, (double)jobs / seconds, (double)rounds / seconds, bytes,
-	    bare,
-	    bare / ((double)rounds / seconds), written / jobs);
+	    bare, bare / ((double)rounds / seconds), written / jobs);
 }
 
 /* put, deliver and end, with a backlog behind. */

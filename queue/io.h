@@ -33,7 +33,8 @@ struct io {
 
 	/* Opens for reading and writing; create: a file that may be new. Its
 	 * name is safe only after sync of IO_DIRECTORY. */
-	int (*open)(struct io *io, const char *name, bool create, int *ret_file);
+	int (*open)(
+	    struct io *io, const char *name, bool create, int *ret_file);
 	void (*close)(struct io *io, int file);
 	int (*size)(struct io *io, int file, uint64_t *ret_bytes);
 
@@ -64,7 +65,7 @@ struct io {
 	/* Readable when sync_begin has ended; -1: never. */
 	int (*wake_fd)(const struct io *io);
 
-	int64_t (*now_us)(struct io *io); /* monotonic */
+	int64_t (*now_us)(struct io *io);  /* monotonic */
 	uint64_t (*random)(struct io *io); /* for the name of a new log */
 
 	/* Gives the directory and all memory back. */
@@ -72,8 +73,8 @@ struct io {
 };
 
 /* Reads until all is read or the file ends; *ret_count tells. */
-int io_read(struct io *io, int file, void *bytes, size_t count,
-    uint64_t offset, size_t *ret_count);
+int io_read(struct io *io, int file, void *bytes, size_t count, uint64_t offset,
+    size_t *ret_count);
 
 /* Writes all of it. parts are used up. */
 int io_write(struct io *io, int file, struct iovec *parts, int part_count,

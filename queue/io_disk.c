@@ -98,11 +98,9 @@ disk_claim(struct io *io, char *reason, size_t reason_bytes)
 	errno = 0;
 	if (directory_prepare(disk->path, reason, reason_bytes) != NULL)
 		return errno != 0 && errno != EEXIST ? errno : EPERM;
-	disk->directory =
-	    open(disk->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	disk->directory = open(disk->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (disk->directory < 0)
-		return explain(
-		    reason, reason_bytes, "open", disk->path, errno);
+		return explain(reason, reason_bytes, "open", disk->path, errno);
 	pid_t holder = 0;
 	disk->lock = lock_soon(disk->path, &holder);
 	if (disk->lock == -EWOULDBLOCK) {
@@ -296,8 +294,7 @@ start_thread(struct io_disk *disk)
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int error =
-	    pthread_create(&disk->thread, NULL, sync_for_others, disk);
+	int error = pthread_create(&disk->thread, NULL, sync_for_others, disk);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	disk->has_thread = error == 0;
 	return error;

@@ -30,9 +30,9 @@ struct options {
 	struct configuration configuration;
 	char directory[PATH_MAX];
 	char store[PATH_MAX]; /* where the jobs are kept */
-	int64_t incarnation; /* which life of this queue it is, from 1 */
-	int channel_fd;	     /* -1: no supervisor */
-	int listener_fd;     /* -1: it makes its own socket */
+	int64_t incarnation;  /* which life of this queue it is, from 1 */
+	int channel_fd;	      /* -1: no supervisor */
+	int listener_fd;      /* -1: it makes its own socket */
 	bool verbose;
 };
 

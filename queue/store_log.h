@@ -74,8 +74,7 @@ int store_log_check(const char *directory, store_log_say *say, void *context);
  * The old files stay in the directory, as "damaged-...". 0, or an errno with
  * the old store as it was.
  */
-int store_log_salvage(
-    const char *directory, store_log_say *say, void *context);
+int store_log_salvage(const char *directory, store_log_say *say, void *context);
 
 /* The same on any io, which they take over. */
 int store_log_check_on(struct io *io, const struct log_sizes *sizes,

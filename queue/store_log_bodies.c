@@ -8,8 +8,8 @@
 void
 bodies_init(struct bodies *bodies, const struct writer *writer)
 {
-	*bodies = (struct bodies){ .writer = writer,
-		.segments = writer->segments };
+	*bodies =
+	    (struct bodies){ .writer = writer, .segments = writer->segments };
 }
 
 void
@@ -54,8 +54,8 @@ read_at(struct bodies *bodies, struct segment *segment, char *bytes,
 	size_t done = 0;
 	int error = segments_file(bodies->segments, segment, &file);
 	if (error == 0)
-		error = io_read(bodies->segments->io, file, bytes, count,
-		    offset, &done);
+		error = io_read(
+		    bodies->segments->io, file, bytes, count, offset, &done);
 	if (error == 0 && done < count)
 		error = EBADMSG;
 	return error;
@@ -108,8 +108,7 @@ bodies_read(struct bodies *bodies, uint64_t place, uint32_t count,
 	}
 	if (writer_recall(bodies->writer, place, count, ret_bytes))
 		return 0;
-	uint32_t written =
-	    segment != NULL ? written_bytes(bodies, segment) : 0;
+	uint32_t written = segment != NULL ? written_bytes(bodies, segment) : 0;
 	if (offset > written || count > written - offset)
 		return EBADMSG;
 	if (count > BLOCK_BYTES / 4) {
@@ -138,8 +137,7 @@ bodies_read_head(struct bodies *bodies, uint64_t place,
 	const struct segment *segment =
 	    segments_at(bodies->segments, place_segment(place));
 	uint32_t offset = place_offset(place);
-	uint32_t written =
-	    segment != NULL ? written_bytes(bodies, segment) : 0;
+	uint32_t written = segment != NULL ? written_bytes(bodies, segment) : 0;
 	uint32_t count = RECORD_BYTES_MAX;
 	struct span bytes;
 	if (offset >= written)

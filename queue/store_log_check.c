@@ -73,15 +73,14 @@ struct survey {
 static void
 survey_init(struct survey *survey, struct check *check, uint64_t log_id)
 {
-	*survey = (struct survey){ .check = check,
-		.log_id = log_id,
-		.next_id = 1 };
+	*survey =
+	    (struct survey){ .check = check, .log_id = log_id, .next_id = 1 };
 	kept_jobs_init(&survey->jobs);
 }
 
 static int
-take_records(struct survey *survey, const struct frame *frame,
-    const char *payload)
+take_records(
+    struct survey *survey, const struct frame *frame, const char *payload)
 {
 	const char *at = payload, *end = payload + frame->payload_bytes;
 	while (at < end) {
@@ -111,8 +110,8 @@ take_records(struct survey *survey, const struct frame *frame,
 }
 
 static int
-take_frame(struct survey *survey, const struct frame *frame,
-    const char *payload)
+take_frame(
+    struct survey *survey, const struct frame *frame, const char *payload)
 {
 	uint64_t gap = frame->sequence - survey->sequence - 1;
 	char name[SEGMENT_NAME_BYTES_MAX];
@@ -190,14 +189,14 @@ find_all(struct check *check, uint64_t *ret_log_id)
 {
 	struct format format = { .first_segment = 1 };
 	char reason[LINE_BYTES];
-	int error =
-	    format_read(check->io, &format, reason, sizeof(reason));
+	int error = format_read(check->io, &format, reason, sizeof(reason));
 	if (error == EPROTONOSUPPORT)
 		return error;
 	if (error != 0)
-		report(check, "the file '" FORMAT_NAME
-			      "' cannot be used; its frames tell which log "
-			      "it is");
+		report(check,
+		    "the file '" FORMAT_NAME
+		    "' cannot be used; its frames tell which log "
+		    "it is");
 	*ret_log_id = format.log_id;
 	segments_release(&check->segments);
 	segments_init(&check->segments, check->io, &check->segments.sizes);
@@ -293,8 +292,8 @@ struct copying {
 /* Bytes that were good a moment ago, or the frame would not have been taken;
  * at most that many. Good until the next call. */
 static int
-read_place(struct check *check, uint64_t place, uint32_t count,
-    struct span *ret_bytes)
+read_place(
+    struct check *check, uint64_t place, uint32_t count, struct span *ret_bytes)
 {
 	struct segment *segment = NULL;
 	uint32_t offset = place_offset(place);
@@ -346,8 +345,8 @@ take_where(struct job *job, struct record *record, struct texts *texts,
 	record->due_wall_ms = stored->due_wall_ms;
 	record->reason = (struct span){ texts->reason, stored->reason.count };
 	if (stored->reason.count > 0)
-		memcpy(texts->reason, stored->reason.bytes,
-		    stored->reason.count);
+		memcpy(
+		    texts->reason, stored->reason.bytes, stored->reason.count);
 }
 
 static int
@@ -363,16 +362,15 @@ copy_job(void *context, const struct kept *kept)
 	if (error != 0)
 		return error;
 	uint32_t body_bytes = stored.body_bytes;
-	struct job job = { .id = stored.id,
-		.enqueued_ms = stored.enqueued_ms };
+	struct job job = { .id = stored.id, .enqueued_ms = stored.enqueued_ms };
 	struct record record = { .job = &job };
 	take_where(&job, &record, &texts, &stored);
 	if (!name_set(&texts.queue, stored.queue))
 		return EBADMSG;
 	record.queue = span_of(texts.queue.text);
 	if (kept->state != 0) {
-		error = read_head(
-		    copying->check, kept->state, &stored, &ignored);
+		error =
+		    read_head(copying->check, kept->state, &stored, &ignored);
 		if (error != 0)
 			return error;
 		take_where(&job, &record, &texts, &stored);
@@ -399,8 +397,7 @@ sync_copies(struct check *check, struct segments *fresh)
 		if (error == 0)
 			error = check->io->sync(check->io, file);
 	}
-	return error != 0 ? error
-			  : check->io->sync(check->io, IO_DIRECTORY);
+	return error != 0 ? error : check->io->sync(check->io, IO_DIRECTORY);
 }
 
 /* The jobs as a log of their own, behind the numbers that are taken. */
@@ -453,8 +450,7 @@ put_aside(struct check *check)
 		snprintf(aside, sizeof(aside), DAMAGED_NAME, name);
 		error = check->io->rename(check->io, name, aside);
 	}
-	return error != 0 ? error
-			  : check->io->sync(check->io, IO_DIRECTORY);
+	return error != 0 ? error : check->io->sync(check->io, IO_DIRECTORY);
 }
 
 static int
@@ -477,8 +473,8 @@ replace(struct check *check, struct survey *survey)
 	if (error == 0)
 		error = put_aside(check);
 	if (error != 0)
-		report(check, "cannot write the new store: %s",
-		    strerror(error));
+		report(
+		    check, "cannot write the new store: %s", strerror(error));
 	else
 		report(check,
 		    "the new store has %" PRIu64

@@ -70,14 +70,13 @@ leaving_bytes(const struct cleaner *cleaner)
 }
 
 bool
-cleaner_is_wanted(const struct cleaner *cleaner, const struct account *account,
-    bool is_full)
+cleaner_is_wanted(
+    const struct cleaner *cleaner, const struct account *account, bool is_full)
 {
 	const struct segments *segments = cleaner->writer->segments;
 	uint64_t leaving = leaving_bytes(cleaner);
 	uint64_t aim = space_aim(account, &segments->sizes);
-	if (cleaner->writer->first_segment >=
-		segments_head(segments)->number ||
+	if (cleaner->writer->first_segment >= segments_head(segments)->number ||
 	    cleaner->credit == 0)
 		return false;
 	if (segments->bytes - leaving > aim)
@@ -127,7 +126,7 @@ has_room(const struct cleaner *cleaner, const struct account *account,
 	/* As much may be left over at the end of the head. */
 	uint64_t rest = segments->head + 1 < segments->count ? record : 0;
 	return writer_free_bytes(cleaner->writer) > record + rest +
-		account->jobs * JOB_RESERVE_BYTES + 8 * SECTOR_BYTES;
+	    account->jobs * JOB_RESERVE_BYTES + 8 * SECTOR_BYTES;
 }
 
 static int
@@ -135,13 +134,12 @@ write_again(struct cleaner *cleaner, const struct stored *stored,
     const struct record *record)
 {
 	char *at;
-	int error = writer_room(cleaner->writer,
-	    RECORD_BYTES_MAX + stored->body.count, &at);
+	int error = writer_room(
+	    cleaner->writer, RECORD_BYTES_MAX + stored->body.count, &at);
 	if (error != 0)
 		return error;
 	char *end = record_write_full(at, record, stored->body);
-	uint64_t body =
-	    writer_place(cleaner->writer, end - stored->body.count);
+	uint64_t body = writer_place(cleaner->writer, end - stored->body.count);
 	writer_added(cleaner->writer, end);
 	cleaner->rewritten += (uint64_t)(end - at);
 	spend(cleaner, (uint64_t)(end - at));
@@ -269,8 +267,10 @@ cleaner_step(
 {
 	int error = 0;
 	take_pay(cleaner, is_full);
-	if (!cleaner_is_wanted(cleaner, account, is_full))
+	if (!cleaner_is_wanted(cleaner, account, is_full)) {
+		cleaner->fresh = 0;
 		return 0;
+	}
 	struct step step = { account, is_full,
 		step_bytes(cleaner, account, is_full), false };
 	cleaner->fresh = 0;

@@ -37,10 +37,10 @@ struct cleaner {
 	struct writer *writer;
 	const struct store_owner *owner;
 	struct reader reader;
-	uint32_t segment; /* being cleaned; 0: none */
-	uint32_t offset;  /* of the frame to look at */
-	uint32_t done;	  /* of its payload, this much */
-	uint64_t credit;  /* bytes */
+	uint32_t segment;   /* being cleaned; 0: none */
+	uint32_t offset;    /* of the frame to look at */
+	uint32_t done;	    /* of its payload, this much */
+	uint64_t credit;    /* bytes */
 	uint64_t rewritten; /* bytes of log, ever */
 	uint64_t paid;	    /* log bytes of the owner that have given credit */
 	uint64_t fresh;	    /* of these, since the last step */
@@ -55,14 +55,14 @@ void cleaner_earn(struct cleaner *cleaner, uint64_t bytes);
 
 /* Is there reason to clean, and anything to be cleaned? is_full: the disk
  * gives no more. */
-bool cleaner_is_wanted(const struct cleaner *cleaner,
-    const struct account *account, bool is_full);
+bool cleaner_is_wanted(
+    const struct cleaner *cleaner, const struct account *account, bool is_full);
 
 /* Cleans a little more: its share of what the owner wrote since, so that a
  * segment is free before the room is used up. The batch that gathers takes the
  * records; on a full disk without what is for people. EBADMSG: what it reads
  * is damaged. */
-int cleaner_step(struct cleaner *cleaner, const struct account *account,
-    bool is_full);
+int cleaner_step(
+    struct cleaner *cleaner, const struct account *account, bool is_full);
 
 #endif

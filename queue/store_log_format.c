@@ -46,9 +46,9 @@ judge(const char *text, struct format *ret_format, char *reason,
 	struct format format = { 0 };
 	unsigned version = 0;
 	char ours[TEXT_BYTES_MAX];
-	int fields = sscanf(text,
-	    "gsq store format %u log %" SCNx64 " first %" SCNu32, &version,
-	    &format.log_id, &format.first_segment);
+	int fields =
+	    sscanf(text, "gsq store format %u log %" SCNx64 " first %" SCNu32,
+		&version, &format.log_id, &format.first_segment);
 	if (fields >= 1 && version != FORMAT_VERSION) {
 		snprintf(reason, reason_bytes,
 		    "the store has format %u and this gsq reads format %d; "
@@ -68,8 +68,8 @@ judge(const char *text, struct format *ret_format, char *reason,
 }
 
 int
-format_read(struct io *io, struct format *ret_format, char *reason,
-    size_t reason_bytes)
+format_read(
+    struct io *io, struct format *ret_format, char *reason, size_t reason_bytes)
 {
 	char text[TEXT_BYTES_MAX];
 	int error = read_text(io, text);

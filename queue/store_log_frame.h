@@ -84,8 +84,8 @@ bool frame_has_payload(const struct frame *frame, const char *payload);
 
 /* The sequence of the frame of which this sector, at that place, is the last;
  * 0: of none. */
-uint64_t frame_ended_by(const char *sector, uint64_t log_id, uint32_t segment,
-    uint32_t offset);
+uint64_t frame_ended_by(
+    const char *sector, uint64_t log_id, uint32_t segment, uint32_t offset);
 
 /* The checksum of the whole store: XXH3, seeded with the log's id, so that what
  * another log wrote never passes. */

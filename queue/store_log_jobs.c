@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define GROUP_BITS 5
 #define GROUP_JOBS (1u << GROUP_BITS)
@@ -12,11 +13,62 @@ struct group {
 	struct kept jobs[GROUP_JOBS];
 };
 
+/* Memory comes in whole huge pages: one fault instead of 512. */
+#define PIECE_BYTES  (2u * 1024 * 1024)
+#define PIECE_GROUPS (PIECE_BYTES / sizeof(struct group))
+
+/* ---- memory ---- */
+
+static char *
+make_piece(void)
+{
+	char *bytes = mmap(NULL, 2 * PIECE_BYTES, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (bytes == MAP_FAILED)
+		return NULL;
+	size_t before = -(uintptr_t)bytes % PIECE_BYTES;
+	if (before > 0)
+		munmap(bytes, before);
+	munmap(bytes + before + PIECE_BYTES, PIECE_BYTES - before);
+	/* Without it there are more faults, and that is all. */
+	madvise(bytes + before, PIECE_BYTES, MADV_HUGEPAGE);
+	return bytes + before;
+}
+
+static bool
+add_piece(struct kept_jobs *jobs)
+{
+	char **pieces =
+	    realloc(jobs->pieces, (jobs->piece_count + 1) * sizeof(*pieces));
+	if (pieces == NULL)
+		return false;
+	jobs->pieces = pieces;
+	char *piece = make_piece();
+	if (piece == NULL)
+		return false;
+	jobs->pieces[jobs->piece_count++] = piece;
+	return true;
+}
+
 static struct group *
 group_at(const struct kept_jobs *jobs, uint32_t handle)
 {
-	return slab_at(&jobs->groups, handle);
+	uint32_t at = handle - 1;
+	return (struct group *)(void *)jobs->pieces[at / PIECE_GROUPS] +
+	    at % PIECE_GROUPS;
 }
+
+/* An empty group; its handle, or 0 without memory. */
+static uint32_t
+add_group(struct kept_jobs *jobs)
+{
+	if (jobs->group_count == jobs->piece_count * PIECE_GROUPS &&
+	    !add_piece(jobs))
+		return 0;
+	return ++jobs->group_count;
+}
+
+/* ---- jobs ---- */
 
 static uint64_t
 number_of(const void *context, uint32_t handle)
@@ -28,7 +80,6 @@ void
 kept_jobs_init(struct kept_jobs *jobs)
 {
 	*jobs = (struct kept_jobs){ 0 };
-	slab_init(&jobs->groups, sizeof(struct group));
 	map_init(&jobs->by_number, number_of, jobs);
 }
 
@@ -36,7 +87,11 @@ void
 kept_jobs_release(struct kept_jobs *jobs)
 {
 	map_release(&jobs->by_number);
-	slab_release(&jobs->groups);
+	for (uint32_t i = 0; i < jobs->piece_count; i++)
+		munmap(jobs->pieces[i], PIECE_BYTES);
+	free(jobs->pieces);
+	jobs->pieces = NULL;
+	jobs->piece_count = jobs->group_count = 0;
 }
 
 /* Where the job with that id stands, or would stand; NULL when none of its
@@ -57,12 +112,12 @@ slot_of(struct kept_jobs *jobs, uint64_t id)
 static struct kept *
 make_slot(struct kept_jobs *jobs, uint64_t id)
 {
-	uint32_t handle = slab_take(&jobs->groups);
+	uint32_t handle = add_group(jobs);
 	if (handle == 0)
 		return NULL;
 	group_at(jobs, handle)->number = id >> GROUP_BITS;
 	if (!map_add(&jobs->by_number, handle)) {
-		slab_give(&jobs->groups, handle);
+		jobs->group_count--;
 		return NULL;
 	}
 	jobs->last = handle;
@@ -119,7 +174,7 @@ compare_groups(const void *a, const void *b)
 static const struct group **
 sort_groups(const struct kept_jobs *jobs)
 {
-	uint32_t count = jobs->groups.made;
+	uint32_t count = jobs->group_count;
 	const struct group **groups = calloc(count, sizeof(const void *));
 	if (groups == NULL)
 		return NULL;
@@ -139,7 +194,7 @@ kept_jobs_each(const struct kept_jobs *jobs,
 	const struct group **groups = sort_groups(jobs);
 	if (groups == NULL)
 		return ENOMEM;
-	for (uint32_t i = 0; i < jobs->groups.made && error == 0; i++)
+	for (uint32_t i = 0; i < jobs->group_count && error == 0; i++)
 		for (uint32_t j = 0; j < GROUP_JOBS && error == 0; j++)
 			if (groups[i]->jobs[j].full != 0)
 				error = each(context, &groups[i]->jobs[j]);

@@ -14,7 +14,6 @@
 
 #include "base/map.h"
 #include "base/name.h"
-#include "base/slab.h"
 #include "queue/record.h"
 
 #include <stdint.h>
@@ -26,9 +25,11 @@ struct kept {
 };
 
 struct kept_jobs {
-	struct slab groups;
+	char **pieces; /* owned; of groups */
+	uint32_t piece_count;
+	uint32_t group_count;
 	struct map by_number;
-	uint32_t last; /* handle of the group used last */
+	uint32_t last;	       /* handle of the group used last */
 	struct name last_name; /* known to be valid */
 	uint64_t count;
 };

@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Two frames of the usual largest size, and small enough that what was read
- * is still in the processor's cache when it is looked at. */
-#define WINDOW_BYTES (1024u * 1024)
+/* Small enough that what was read is still in the processor's cache when it is
+ * looked at. */
+#define WINDOW_BYTES (256u * 1024)
 
 void
 reader_release(struct reader *reader)
@@ -34,26 +35,41 @@ make_room(struct reader *reader, size_t count)
 	return 0;
 }
 
+/* Keeps what the window has of the bytes from there on. */
+static size_t
+keep_rest(struct reader *reader, const struct segment *segment, uint32_t offset)
+{
+	if (reader->segment != segment->number || offset < reader->start ||
+	    offset - reader->start >= reader->count)
+		return 0;
+	size_t skip = offset - reader->start;
+	memmove(reader->window, reader->window + skip, reader->count - skip);
+	return reader->count - skip;
+}
+
 static int
 fill(struct reader *reader, struct segment *segment, uint32_t offset,
     size_t count)
 {
-	size_t left = segment->bytes - offset;
+	size_t left = segment->bytes - offset, more = 0;
 	size_t want = count > WINDOW_BYTES ? count : WINDOW_BYTES;
 	int file;
 	if (want > left)
 		want = left;
-	reader_forget(reader);
 	int error = make_room(reader, want);
+	if (error != 0)
+		return error;
+	size_t kept = keep_rest(reader, segment, offset);
+	reader_forget(reader);
+	error = segments_file(reader->segments, segment, &file);
 	if (error == 0)
-		error = segments_file(reader->segments, segment, &file);
-	if (error == 0)
-		error = io_read(reader->segments->io, file, reader->window,
-		    want, offset, &reader->count);
+		error = io_read(reader->segments->io, file,
+		    reader->window + kept, want - kept, offset + kept, &more);
 	if (error != 0)
 		return error;
 	reader->segment = segment->number;
 	reader->start = offset;
+	reader->count = kept + more;
 	return 0;
 }
 
@@ -81,8 +97,8 @@ reader_frame(struct reader *reader, struct segment *segment, uint32_t offset,
 {
 	const char *bytes;
 	*ret_payload = NULL;
-	int error = reader_bytes(
-	    reader, segment, offset, FRAME_HEADER_BYTES, &bytes);
+	int error =
+	    reader_bytes(reader, segment, offset, FRAME_HEADER_BYTES, &bytes);
 	if (error != 0 || bytes == NULL)
 		return error;
 	if (!frame_read(bytes, log_id, ret_frame) ||

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ADVICE \
+#define ADVICE                                                       \
 	"; nothing was changed. 'queue --check' tells more, 'queue " \
 	"--salvage' keeps what can be read"
 
@@ -46,8 +46,7 @@ explain(struct recovery *recovery, int error, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(
-	    recovery->reason, recovery->reason_bytes, format, arguments);
+	vsnprintf(recovery->reason, recovery->reason_bytes, format, arguments);
 	va_end(arguments);
 	return error;
 }
@@ -65,8 +64,8 @@ explain_damage(struct recovery *recovery, uint32_t segment, uint32_t offset,
 	char name[SEGMENT_NAME_BYTES_MAX];
 	segment_name(name, segment);
 	return explain(recovery, EBADMSG,
-	    "the store is damaged: '%s' at offset %" PRIu32 ": %s" ADVICE,
-	    name, offset, what);
+	    "the store is damaged: '%s' at offset %" PRIu32 ": %s" ADVICE, name,
+	    offset, what);
 }
 
 static int
@@ -131,8 +130,7 @@ choose_segments(struct recovery *recovery)
 	uint32_t last = segments->count;
 	bool begun = false;
 	while (last > 0 && !begun) {
-		int error =
-		    has_begun(recovery, &segments->all[--last], &begun);
+		int error = has_begun(recovery, &segments->all[--last], &begun);
 		if (error != 0)
 			return error;
 	}
@@ -167,8 +165,8 @@ apply(struct recovery *recovery, const struct frame *frame, const char *payload)
 		if (!record_read(&at, end, &stored))
 			return explain_damage(recovery, frame->segment, here,
 			    "no record of this version");
-		int error = kept_jobs_apply(&recovery->jobs, &stored,
-		    place_of(frame->segment, here));
+		int error = kept_jobs_apply(
+		    &recovery->jobs, &stored, place_of(frame->segment, here));
 		if (error == EBADMSG)
 			return explain_damage(recovery, frame->segment, here,
 			    "the name of a queue is none");
@@ -319,8 +317,8 @@ look_through(struct recovery *recovery, struct segment *segment,
 	trace->end = offset;
 	for (; offset + SECTOR_BYTES <= end; offset += SECTOR_BYTES) {
 		const char *sector;
-		int error = reader_bytes(&recovery->reader, segment, offset,
-		    SECTOR_BYTES, &sector);
+		int error = reader_bytes(
+		    &recovery->reader, segment, offset, SECTOR_BYTES, &sector);
 		if (error != 0)
 			return explain_failure(
 			    recovery, error, "read a segment");
@@ -421,8 +419,8 @@ recovery_read(struct recovery *recovery)
 	if (error != 0 && error != ENOENT)
 		return error;
 	bool is_new = error == ENOENT;
-	error = segments_find(recovery->segments,
-	    is_new ? 1 : recovery->format.first_segment);
+	error = segments_find(
+	    recovery->segments, is_new ? 1 : recovery->format.first_segment);
 	if (error != 0)
 		return explain_failure(recovery, error, "find the segments");
 	if (is_new)
@@ -444,8 +442,8 @@ write_again(struct recovery *recovery, const struct unsure *unsure)
 	    segments_at(recovery->segments, unsure->segment);
 	const char *bytes = NULL;
 	int file;
-	int error = reader_bytes(&recovery->reader, segment, unsure->offset,
-	    unsure->bytes, &bytes);
+	int error = reader_bytes(
+	    &recovery->reader, segment, unsure->offset, unsure->bytes, &bytes);
 	if (error == 0 && bytes == NULL)
 		error = EIO;
 	if (error == 0)
@@ -566,8 +564,7 @@ recovery_repair(struct recovery *recovery)
 {
 	struct segment *head =
 	    segments_at(recovery->segments, recovery->end.segment);
-	recovery->segments->head =
-	    (uint32_t)(head - recovery->segments->all);
+	recovery->segments->head = (uint32_t)(head - recovery->segments->all);
 	int error = restore_sizes(recovery);
 	for (size_t i = 0; i < recovery->unsure_count && error == 0; i++)
 		error = write_again(recovery, &recovery->unsure[i]);

@@ -121,8 +121,8 @@ remove_at(struct segments *segments, uint32_t index)
 	close_file(segments, segment);
 	segments->bytes -= segment->bytes;
 	segments->count--;
-	memmove(segment, segment + 1,
-	    (segments->count - index) * sizeof(*segment));
+	memmove(
+	    segment, segment + 1, (segments->count - index) * sizeof(*segment));
 	if (segments->head > index)
 		segments->head--;
 	note_largest(segments);
@@ -147,8 +147,7 @@ close_one(struct segments *segments)
 }
 
 int
-segments_file(
-    struct segments *segments, struct segment *segment, int *ret_file)
+segments_file(struct segments *segments, struct segment *segment, int *ret_file)
 {
 	if (segment->file < 0) {
 		char name[SEGMENT_NAME_BYTES_MAX];
@@ -251,8 +250,8 @@ segments_next_bytes(const struct segments *segments)
 
 /* A file of that size, or of the largest that the disk has room for. */
 static int
-make_file(struct segments *segments, const char *name, uint32_t *bytes,
-    int *ret_file)
+make_file(
+    struct segments *segments, const char *name, uint32_t *bytes, int *ret_file)
 {
 	struct io *io = segments->io;
 	int file;
@@ -311,8 +310,7 @@ segments_names_synced(struct segments *segments, uint32_t last)
 bool
 segments_names_dirty(const struct segments *segments)
 {
-	return segments->count > 0 &&
-	    !segments->all[segments->count - 1].ready;
+	return segments->count > 0 && !segments->all[segments->count - 1].ready;
 }
 
 int

@@ -66,12 +66,12 @@ uint32_t segment_number(const char *name);
 struct segment {
 	uint32_t number;
 	uint32_t bytes;
-	uint32_t filled; /* where blocks begin that were never written */
+	uint32_t filled;  /* where blocks begin that were never written */
 	uint64_t written; /* sequence of the last frame in it; 0: none yet */
-	uint64_t synced; /* of the last one that is durable */
-	uint32_t torn;	 /* recovery: where a tail to be cut ends; else 0 */
-	int file;	 /* -1: not open at the moment */
-	bool ready;	 /* its name is durable */
+	uint64_t synced;  /* of the last one that is durable */
+	uint32_t torn;	  /* recovery: where a tail to be cut ends; else 0 */
+	int file;	  /* -1: not open at the moment */
+	bool ready;	  /* its name is durable */
 };
 
 struct segments {
@@ -83,8 +83,8 @@ struct segments {
 	uint32_t head; /* index */
 	uint32_t open_count;
 	uint32_t closes_next; /* index: whose file makes room for another */
-	uint64_t bytes;	  /* of all files */
-	uint32_t largest; /* bytes */
+	uint64_t bytes;	      /* of all files */
+	uint32_t largest;     /* bytes */
 };
 
 void segments_init(

@@ -8,8 +8,8 @@
  *          course of cleaning, and every job can end: what a new job needs so
  *          that it can be accepted. Never more than the limit.
  * limit    What the files may take: twice what is alive, and some slack.
- * aim      Where cleaning begins: below the limit, which falls at once when jobs
- *          end, while the files follow in steps.
+ * aim      Where cleaning begins: below the limit, which falls at once when
+ * jobs end, while the files follow in steps.
  */
 #ifndef GSQ_QUEUE_STORE_LOG_SPACE_H
 #define GSQ_QUEUE_STORE_LOG_SPACE_H

@@ -143,16 +143,14 @@ int
 syncer_poll(struct syncer *syncer)
 {
 	int error = 0;
-	if (!syncer->is_busy ||
-	    !syncer->io->sync_ended(syncer->io, &error))
+	if (!syncer->is_busy || !syncer->io->sync_ended(syncer->io, &error))
 		return 0;
 	syncer->is_busy = false;
 	if (error != 0)
 		return error;
 	note_duration(syncer, syncer->begun_us);
 	if (syncer->is_names)
-		segments_names_synced(
-		    syncer->segments, (uint32_t)syncer->mark);
+		segments_names_synced(syncer->segments, (uint32_t)syncer->mark);
 	else
 		note_synced(syncer,
 		    segments_at(syncer->segments, syncer->segment),

@@ -302,9 +302,9 @@ writer_recall(const struct writer *writer, uint64_t place, size_t count,
 		if (image->segment != segment || offset < image->offset ||
 		    offset - image->offset + count > image->count)
 			continue;
-		*ret_bytes = (struct span){
-			image->bytes + (offset - image->offset), count
-		};
+		*ret_bytes =
+		    (struct span){ image->bytes + (offset - image->offset),
+			    count };
 		return true;
 	}
 	return false;

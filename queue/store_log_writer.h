@@ -20,7 +20,7 @@
 struct image {
 	uint32_t segment;
 	uint32_t offset;
-	char *bytes; /* owned; two sectors more than room */
+	char *bytes;  /* owned; two sectors more than room */
 	size_t count; /* header and records */
 	size_t room;
 };
@@ -30,7 +30,7 @@ struct image {
 struct writer {
 	struct segments *segments;
 	uint64_t log_id;
-	uint32_t offset; /* where in the head the next frame begins */
+	uint32_t offset;   /* where in the head the next frame begins */
 	uint64_t sequence; /* of the last frame written */
 	uint64_t previous;
 	uint64_t durable; /* frames up to that one are on the disk */

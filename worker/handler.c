@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define READ_BYTES (64u * 1024)
@@ -89,50 +90,44 @@ on_output(evutil_socket_t fd, short what, void *context)
 
 /* ---- input ---- */
 
-static void
-close_input(struct handler *handler)
+static int
+write_all(int fd, struct span body)
 {
-	if (handler->input < 0)
-		return;
-	event_del(&handler->input_event);
-	close(handler->input);
-	handler->input = -1;
-}
-
-/* A handler need not read its body: EPIPE is as good as the end. */
-static void
-write_body(struct handler *handler)
-{
-	while (handler->body.count > 0) {
-		ssize_t put = write(
-		    handler->input, handler->body.bytes, handler->body.count);
+	while (body.count > 0) {
+		ssize_t put = write(fd, body.bytes, body.count);
 		if (put < 0 && errno == EINTR)
 			continue;
-		if (put < 0 && errno == EAGAIN &&
-		    event_add(&handler->input_event, NULL) == 0)
-			return;
 		if (put < 0)
-			break;
-		handler->body.bytes += put;
-		handler->body.count -= (size_t)put;
+			return errno;
+		body.bytes += put;
+		body.count -= (size_t)put;
 	}
-	close_input(handler);
+	return lseek(fd, 0, SEEK_SET) == 0 ? 0 : errno;
 }
 
-static void
-on_input(evutil_socket_t fd, short what, void *context)
+/* The whole body, in memory, before there is a handler to read it. A pipe ends
+ * when the worker dies, and for a moment, until it dies of that too, a handler
+ * would take half a body for a whole one. */
+static int
+make_input(struct span body, int *ret_fd)
 {
-	(void)fd;
-	(void)what;
-	write_body(context);
+	int fd = memfd_create("body", MFD_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	int error = write_all(fd, body);
+	if (error != 0)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return error;
 }
 
 /* ---- life ---- */
 
-/* The handler's ends of its three pipes and ours. */
+/* The handler's standard descriptors, and our ends of its output. */
 struct ends {
 	int theirs[1 + HANDLER_STREAMS];
-	int ours[1 + HANDLER_STREAMS];
+	int ours[1 + HANDLER_STREAMS]; /* -1 for the input */
 };
 
 static void
@@ -145,16 +140,18 @@ close_ends(int *fds)
 
 /* Only our end does not block: a program expects that its own does. */
 static int
-open_ends(struct ends *ends)
+open_ends(struct ends *ends, struct span body)
 {
 	memset(ends, -1, sizeof(*ends));
-	for (int i = 0; i < 1 + HANDLER_STREAMS; i++) {
+	int error = make_input(body, &ends->theirs[STDIN_FILENO]);
+	if (error != 0)
+		return error;
+	for (int i = STDOUT_FILENO; i <= STDERR_FILENO; i++) {
 		int both[2];
-		bool input = i == STDIN_FILENO;
 		if (pipe2(both, O_CLOEXEC) != 0)
 			return errno;
-		ends->theirs[i] = both[input ? 0 : 1];
-		ends->ours[i] = both[input ? 1 : 0];
+		ends->ours[i] = both[0];
+		ends->theirs[i] = both[1];
 		if (fcntl(ends->ours[i], F_SETFL, O_NONBLOCK) != 0)
 			return errno;
 	}
@@ -197,7 +194,7 @@ handler_start(struct handler *handler, struct event_base *base,
     const struct handler_command *command, uint64_t job, struct span body)
 {
 	struct ends ends;
-	int error = open_ends(&ends);
+	int error = open_ends(&ends, body);
 	pid_t pid = error == 0 ? start_process(command, &ends) : -error;
 	close_ends(ends.theirs);
 	if (pid < 0) {
@@ -206,14 +203,9 @@ handler_start(struct handler *handler, struct event_base *base,
 	}
 	handler->job = job;
 	handler->pid = pid;
-	handler->body = body;
-	handler->input = ends.ours[STDIN_FILENO];
 	output_init(&handler->output);
 	watch(handler, base, HANDLER_STDOUT, ends.ours[STDOUT_FILENO]);
 	watch(handler, base, HANDLER_STDERR, ends.ours[STDERR_FILENO]);
-	event_assign(&handler->input_event, base, handler->input, EV_WRITE,
-	    on_input, handler);
-	write_body(handler);
 	return 0;
 }
 
@@ -231,7 +223,6 @@ void
 handler_reaped(struct handler *handler)
 {
 	handler->pid = 0;
-	close_input(handler);
 }
 
 void
@@ -239,7 +230,6 @@ handler_close(struct handler *handler)
 {
 	if (handler->job == 0)
 		return;
-	close_input(handler);
 	for (int i = 0; i < HANDLER_STREAMS; i++) {
 		struct handler_pipe *pipe = &handler->pipes[i];
 		for (int k = 0; k < LAST_READS_MAX && pipe->fd >= 0; k++)

@@ -17,8 +17,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Descriptors that the worker needs for a handler; one more for a moment. */
-#define HANDLER_FDS 3
+/* Descriptors that the worker needs for a handler; some more for a moment. */
+#define HANDLER_FDS 2
 
 enum handler_stream { HANDLER_STDOUT, HANDLER_STDERR, HANDLER_STREAMS };
 
@@ -34,10 +34,7 @@ struct handler_pipe {
 /* A zeroed one has no process. */
 struct handler {
 	uint64_t job;
-	pid_t pid;	  /* 0: none, or reaped */
-	struct span body; /* what is still to be written */
-	int input;	  /* -1: closed */
-	struct event input_event;
+	pid_t pid; /* 0: none, or reaped */
 	struct output output;
 	struct handler_pipe pipes[HANDLER_STREAMS];
 };
@@ -48,9 +45,8 @@ struct handler_command {
 };
 
 /*
- * Starts it. The body must stay good until handler_close, the handler in its
- * place. 0, or an errno: what pipe, fork or exec said; then there is nothing
- * to close.
+ * Starts it. The handler must stay in its place until handler_close. 0, or an
+ * errno: what pipe, fork or exec said; then there is nothing to close.
  */
 int handler_start(struct handler *handler, struct event_base *base,
     const struct handler_command *command, uint64_t job, struct span body);

@@ -72,8 +72,8 @@ disk_copy(struct disk *to, const struct disk *from)
 		struct disk_file *file = &to->files[i];
 		file->seen = copy_of(file->seen, file->room);
 		file->stable = copy_of(file->stable, file->room);
-		file->dirty = copy_of(
-		    file->dirty, file->room / SECTOR * sizeof(bool));
+		file->dirty =
+		    copy_of(file->dirty, file->room / SECTOR * sizeof(bool));
 	}
 }
 
@@ -197,8 +197,7 @@ lose(struct disk *disk, struct disk_file *file, enum disk_loss loss)
 	file->bytes = file->stable_bytes;
 	if (file->bytes < file->room) {
 		memset(file->seen + file->bytes, 0, file->room - file->bytes);
-		memset(
-		    file->stable + file->bytes, 0, file->room - file->bytes);
+		memset(file->stable + file->bytes, 0, file->room - file->bytes);
 	}
 }
 
@@ -393,15 +392,15 @@ do_read(struct io *io, int file, void *bytes, size_t count, uint64_t offset,
 }
 
 static void
-put_bytes(struct disk_file *it, uint64_t offset, const char *bytes,
-    size_t count)
+put_bytes(
+    struct disk_file *it, uint64_t offset, const char *bytes, size_t count)
 {
 	if (count == 0)
 		return;
 	make_room(it, offset + count);
 	memcpy(it->seen + offset, bytes, count);
-	for (uint64_t i = offset / SECTOR;
-	     i <= (offset + count - 1) / SECTOR; i++)
+	for (uint64_t i = offset / SECTOR; i <= (offset + count - 1) / SECTOR;
+	     i++)
 		it->dirty[i] = true;
 	if (offset + count > it->bytes)
 		it->bytes = offset + count;
@@ -450,7 +449,8 @@ make_stable(struct disk_file *it)
 	it->stable_bytes = it->bytes;
 }
 
-/* The kernel takes what it could not write for written: clean, and not there. */
+/* The kernel takes what it could not write for written: clean, and not there.
+ */
 static void
 fail_sync(struct disk *disk, struct disk_file *it)
 {
@@ -527,14 +527,14 @@ do_sync_begin(struct io *io, int file)
 	own->syncing = file;
 	own->polls_left = own->disk->late_polls;
 	own->disk->begun_syncs++;
-	own->began_names = own->disk->synced_names +
-	    (uint64_t)own->disk->pending_count;
+	own->began_names =
+	    own->disk->synced_names + (uint64_t)own->disk->pending_count;
 	if (file == IO_DIRECTORY)
 		return 0;
 	own->began = *file_of(io, file);
 	own->began.seen = copy_of(own->began.seen, own->began.room);
-	own->began.dirty = copy_of(
-	    own->began.dirty, own->began.room / SECTOR * sizeof(bool));
+	own->began.dirty =
+	    copy_of(own->began.dirty, own->began.room / SECTOR * sizeof(bool));
 	return 0;
 }
 

@@ -58,14 +58,14 @@ struct disk {
 	uint64_t dead_at; /* the call at which the process ends; 0: never */
 	uint64_t fail_at; /* the call that fails; 0: none */
 	int fail_error;
-	bool fails_on;	/* and all after it */
-	bool dribbles;	/* short reads and writes, EINTR */
+	bool fails_on;	   /* and all after it */
+	bool dribbles;	   /* short reads and writes, EINTR */
 	uint64_t capacity; /* bytes; 0: endless */
 	int64_t now_us;
-	int64_t sync_us;	/* what a sync takes */
-	uint32_t late_polls;	/* sync_begin: so many polls until it ends */
-	bool has_thread;	/* offer sync_begin */
-	bool has_failed;	/* the failing call has come */
+	int64_t sync_us;     /* what a sync takes */
+	uint32_t late_polls; /* sync_begin: so many polls until it ends */
+	bool has_thread;     /* offer sync_begin */
+	bool has_failed;     /* the failing call has come */
 	bool claimed;
 	bool dead;
 	uint64_t syncs;

@@ -228,8 +228,7 @@ world_open(struct world *world, bool power_was_cut)
 	uint32_t first = power_was_cut ? world->safe : world->written;
 	uint64_t next_id = 0;
 	forget_jobs(world);
-	world->store =
-	    store_log_open_on(disk_open(world->disk), &world->sizes);
+	world->store = store_log_open_on(disk_open(world->disk), &world->sizes);
 	world->store->owner = (struct store_owner){ .context = world,
 		.restore = on_restore,
 		.committed = on_committed,
@@ -237,8 +236,8 @@ world_open(struct world *world, bool power_was_cut)
 		.moved = on_moved };
 	world->is_loading = true;
 	world->reason[0] = '\0';
-	world->error = world->store->operations->load(world->store, &next_id,
-	    world->reason, sizeof(world->reason));
+	world->error = world->store->operations->load(
+	    world->store, &next_id, world->reason, sizeof(world->reason));
 	world->is_loading = false;
 	if (world->error != 0) {
 		world_close(world);
@@ -338,8 +337,8 @@ change(struct world *world, struct world_job *it)
 	static const uint8_t states[] = { JOB_READY, JOB_DELAYED, JOB_RUNNING,
 		JOB_DEAD };
 	it->job.state = states[chance(world, 4)];
-	it->job.cause = it->job.state == JOB_DEAD ? CAUSE_EXHAUSTED
-						  : CAUSE_NONE;
+	it->job.cause =
+	    it->job.state == JOB_DEAD ? CAUSE_EXHAUSTED : CAUSE_NONE;
 	it->due_wall_ms = it->job.state == JOB_DELAYED
 	    ? (int64_t)chance(world, INT64_MAX)
 	    : 0;
@@ -360,8 +359,8 @@ world_update(struct world *world, uint64_t id)
 		return false;
 	change(world, &world->jobs[id]);
 	make_record(&world->jobs[id], &record);
-	return take(world,
-	    world->store->operations->update(world->store, &record));
+	return take(
+	    world, world->store->operations->update(world->store, &record));
 }
 
 bool
@@ -441,14 +440,14 @@ bool
 world_step(struct world *world, const struct world_mix *mix)
 {
 	uint64_t what = chance(world,
-	    mix->put + mix->update + mix->delete + mix->commit +
-		mix->relaxed + mix->progress + mix->body);
+	    mix->put + mix->update + mix->delete + mix->commit + mix->relaxed +
+		mix->progress + mix->body);
 	bool none = world->live == 0;
 	if (what < mix->put) {
 		if (world->live >= mix->live_max)
 			return world_delete(world, random_job(world));
-		return world_put(world,
-		    (uint32_t)chance(world, mix->body_bytes_max + 1));
+		return world_put(
+		    world, (uint32_t)chance(world, mix->body_bytes_max + 1));
 	}
 	what -= mix->put;
 	if (what < mix->update)

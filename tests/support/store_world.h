@@ -58,7 +58,7 @@ struct world {
 	uint32_t safe;	  /* and up to that one the power */
 
 	bool gives_no_reasons; /* which a full disk forgets */
-	int error; /* of the store: it is not to be used any more */
+	int error;	       /* of the store: it is not to be used any more */
 	char reason[512];
 	uint64_t refused; /* puts */
 	uint64_t moved;

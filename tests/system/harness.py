@@ -6,6 +6,7 @@ Nothing here sleeps for luck: every wait is for a condition and has an end.
 """
 import collections
 import ctypes
+import fcntl
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import shlex
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import threading
 import time
@@ -321,6 +323,84 @@ def show_logs():
             print("  " + line.text[:400])
         if gsq.process.poll() is not None:
             print("---- exit status %d" % gsq.process.returncode)
+
+
+# ---- file systems of the test's own ----------------------------------------
+
+_CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 0x4000, 0x40000
+_EXT4_IOC_SHUTDOWN, _NO_LOG_FLUSH = 0x8004587d, 2
+
+
+def own_mounts():
+    """From here on mounts are those of this process and its children alone,
+    and go with the last of them. To be called before any thread is there."""
+    needs_root()
+    if (_libc.unshare(_CLONE_NEWNS) != 0 or
+            _libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)):
+        raise Skip("cannot mount here: "
+                   + os.strerror(ctypes.get_errno()))
+
+
+def _command(*arguments):
+    """Runs a program of the system that must be there and do its work."""
+    try:
+        done = run(arguments)
+    except FileNotFoundError:
+        raise Skip("there is no " + arguments[0])
+    if done.returncode != 0:
+        raise Skip("%s: %s" % (shlex.join(arguments), done.stderr.strip()))
+
+
+def mount_memory(name, mebibytes):
+    """A file system in memory of that size; its path. After own_mounts."""
+    path = temporary(name)
+    os.mkdir(path)
+    _command("mount", "-t", "tmpfs", "-o", "mode=700,size=%dm" % mebibytes,
+             "gsq-test", path)
+    return path
+
+
+class Ext4:
+    """A small ext4 in memory whose power can be cut. After own_mounts."""
+
+    def __init__(self, name, mebibytes):
+        self.memory = mount_memory(name + ".memory", mebibytes + 8)
+        self.image = os.path.join(self.memory, "image")
+        with open(self.image, "wb") as file:
+            file.truncate(mebibytes << 20)
+        _command("mkfs.ext4", "-q", "-F", "-m", "0", "-E",
+                 "lazy_itable_init=0,lazy_journal_init=0", self.image)
+        self.path = temporary(name)
+        os.mkdir(self.path)
+        self.mount()
+
+    def mount(self):
+        _command("mount", "-o", "loop", self.image, self.path)
+        os.chmod(self.path, 0o700)
+
+    def unmount(self):
+        """Once nobody uses it any more, which may take its moment."""
+        def is_done():
+            return run(["umount", self.path]).returncode == 0
+        wait_until(is_done, self.path + " is unmounted")
+
+    def close(self):
+        """Nothing of it is left."""
+        self.unmount()
+        _command("umount", self.memory)
+
+    def open(self):
+        """A descriptor for cut, opened ahead of time."""
+        return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+
+    @staticmethod
+    def cut(descriptor):
+        """From now on nothing reaches the disk any more."""
+        try:
+            fcntl.ioctl(descriptor, _EXT4_IOC_SHUTDOWN,
+                        struct.pack("I", _NO_LOG_FLUSH))
+        except OSError as problem:
+            raise Skip("the kernel has no EXT4_IOC_SHUTDOWN: %s" % problem)
 
 
 # ---- a gsq -----------------------------------------------------------------

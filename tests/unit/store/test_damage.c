@@ -84,8 +84,8 @@ judge(struct verdicts *verdicts, const char *name, uint64_t at)
 	uint64_t last = before.digests[before.commits];
 	world.safe = world.written = 0;
 	if (!world_open(&world, false)) {
-		cr_assert_null(world.wrong, "'%s' byte %lu: %s", name, at,
-		    world.wrong);
+		cr_assert_null(
+		    world.wrong, "'%s' byte %lu: %s", name, at, world.wrong);
 		verdicts->refused++;
 		/* A 1 of its format that has become a 3 is a newer format. */
 		if (world.error == EPROTONOSUPPORT)
@@ -169,8 +169,8 @@ Test(damage, a_refusal_changes_nothing)
 	cr_assert_eq(verdicts.refused, 1);
 	cr_assert_eq(disk.written_bytes, written);
 	cr_assert_not_null(
-	    strstr(world.reason, "'segment-0000000001' at offset 512"),
-	    "%s", world.reason);
+	    strstr(world.reason, "'segment-0000000001' at offset 512"), "%s",
+	    world.reason);
 	release_both();
 }
 
@@ -218,16 +218,14 @@ static int
 check(void)
 {
 	report[0] = '\0';
-	return store_log_check_on(
-	    disk_open(&disk), &sizes, hear, NULL);
+	return store_log_check_on(disk_open(&disk), &sizes, hear, NULL);
 }
 
 static int
 salvage(void)
 {
 	report[0] = '\0';
-	return store_log_salvage_on(
-	    disk_open(&disk), &sizes, hear, NULL);
+	return store_log_salvage_on(disk_open(&disk), &sizes, hear, NULL);
 }
 
 Test(damage, check_calls_a_sound_store_sound_and_changes_nothing)
@@ -250,7 +248,8 @@ Test(damage, check_names_every_place_that_cannot_be_read)
 	uint64_t written = disk.written_bytes;
 	cr_assert_eq(check(), EBADMSG);
 	cr_assert_eq(disk.written_bytes, written);
-	cr_assert_not_null(strstr(report, "'segment-0000000001' at offset 512"));
+	cr_assert_not_null(
+	    strstr(report, "'segment-0000000001' at offset 512"));
 	cr_assert_not_null(strstr(report, "in front of 'segment-0000000001'"));
 	cr_assert_not_null(
 	    strstr(report, "in front of 'segment-0000000002'"), "%s", report);
@@ -283,8 +282,8 @@ expect_salvaged(uint32_t at_least)
 	}
 	world.wrong = NULL;
 	cr_assert_null(world_check_bodies(&world));
-	cr_assert_geq(same, at_least, "%u jobs of %u\n%s", same, before.live,
-	    report);
+	cr_assert_geq(
+	    same, at_least, "%u jobs of %u\n%s", same, before.live, report);
 	cr_assert_geq(world.next_id, before.next_id);
 }
 

@@ -53,8 +53,8 @@ expect_open(uint64_t seed, uint64_t dead_at, bool power_was_cut)
 	    "seed %lu, dead at call %lu: %s %s", seed, dead_at,
 	    world.wrong != NULL ? world.wrong : "", world.reason);
 	const char *wrong = world_check_bodies(&world);
-	cr_assert_null(wrong, "seed %lu, dead at call %lu: %s", seed, dead_at,
-	    wrong);
+	cr_assert_null(
+	    wrong, "seed %lu, dead at call %lu: %s", seed, dead_at, wrong);
 }
 
 /* The store opens after a power cut at any call of a life, and goes on. */
@@ -219,8 +219,7 @@ cut_while_cleaning(uint64_t seed, bool has_thread)
 	for (int life = 0; life < 60; life++) {
 		expect_open(seed, (uint64_t)life, power);
 		uint64_t first = life == 0 ? 3000 : 1;
-		disk.dead_at =
-		    disk.calls + first + random_next(&random) % 400;
+		disk.dead_at = disk.calls + first + random_next(&random) % 400;
 		world_run(&world, &busy_mix, 4000);
 		cr_assert_null(world.wrong, "seed %lu life %d: %s", seed, life,
 		    world.wrong);
@@ -231,8 +230,8 @@ cut_while_cleaning(uint64_t seed, bool has_thread)
 		power = random_next(&random) % 2 == 0;
 		if (power)
 			disk_power_cut(&disk,
-			    (enum disk_loss)(random_next(&random) %
-				LOSS_KINDS));
+			    (enum disk_loss)(
+				random_next(&random) % LOSS_KINDS));
 		else
 			disk_process_ends(&disk);
 	}

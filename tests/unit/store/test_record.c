@@ -23,14 +23,14 @@ any_job(struct random *random)
 		.enqueued_ms = (int64_t)any(random),
 		.delivery = (uint32_t)any(random) | 1,
 		.priority = (uint8_t)any(random),
-		.state = (uint8_t)(1 + random_next(random) %
-		    (JOB_STATE_COUNT - 1)),
+		.state =
+		    (uint8_t)(1 + random_next(random) % (JOB_STATE_COUNT - 1)),
 	};
 	uint32_t most = job.delivery < UINT16_MAX ? job.delivery : UINT16_MAX;
 	job.attempt = (uint16_t)(1 + any(random) % most);
 	if (job.state == JOB_DEAD)
-		job.cause = (uint8_t)(1 + random_next(random) %
-		    (CAUSE_COUNT - 1));
+		job.cause =
+		    (uint8_t)(1 + random_next(random) % (CAUSE_COUNT - 1));
 	return job;
 }
 
@@ -68,8 +68,7 @@ expect_full(struct random *random, struct job *job, struct record *record)
 	cr_assert(span_is(stored.queue, record->queue));
 	cr_assert(span_is(stored.body, body));
 	cr_assert_eq(stored.body.bytes, end - body.count);
-	cr_assert(record_read_head(
-	    room, end - body.count, &stored, &head));
+	cr_assert(record_read_head(room, end - body.count, &stored, &head));
 	cr_assert_eq(head, (uint32_t)(end - room - (long)body.count));
 	cr_assert_eq(stored.body_bytes, body.count);
 	for (const char *cut = room; cut < end; cut++) {
@@ -141,9 +140,8 @@ Test(record, an_ordinary_job_takes_a_few_bytes_beside_its_body)
 		.state = JOB_READY };
 	struct record record = { .job = &job, .queue = { "default", 7 } };
 	char room[RECORD_BYTES_MAX];
-	cr_assert_leq(record_write_full(room, &record, (struct span){ 0 }) -
-		room,
-	    26);
+	cr_assert_leq(
+	    record_write_full(room, &record, (struct span){ 0 }) - room, 26);
 	cr_assert_leq(record_write_state(room, &record) - room, 10);
 	cr_assert_leq(record_write_gone(room, job.id) - room, 5);
 }

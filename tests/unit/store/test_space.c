@@ -32,10 +32,23 @@ end(void)
 
 TestSuite(space, .init = begin, .fini = end, .timeout = 600);
 
+/* A step of cleaning is small, whatever was put off before. */
+#define STEP_BYTES_MAX (48u * 1024)
+
+static uint64_t
+rewritten(void)
+{
+	struct store_log_state state;
+	store_log_state(world.store, &state);
+	return state.is_full ? 0 : state.rewritten_bytes;
+}
+
 static void
 turn(void)
 {
+	uint64_t before = rewritten();
 	cr_assert(world_progress(&world), "%d", world.error);
+	cr_assert_leq(rewritten(), before + STEP_BYTES_MAX);
 	cr_assert(world_commit(&world, false), "%d", world.error);
 }
 
@@ -46,10 +59,9 @@ static uint64_t
 expect_bound(const char *when)
 {
 	uint64_t used = disk_used(&disk);
-	uint64_t limit =
-	    2 * world_live_bytes(&world) + world.sizes.slack_bytes;
-	cr_assert_leq(used, limit + 100, "%s: %lu bytes of %lu", when, used,
-	    limit);
+	uint64_t limit = 2 * world_live_bytes(&world) + world.sizes.slack_bytes;
+	cr_assert_leq(
+	    used, limit + 100, "%s: %lu bytes of %lu", when, used, limit);
 	return used;
 }
 
@@ -86,17 +98,24 @@ Test(space, a_mix_of_everything_stays_within_the_bound)
 
 Test(space, retries_of_jobs_that_stay_stay_within_the_bound)
 {
-	struct world_mix mix = { .put = 2, .update = 100, .delete = 1,
-		.body_bytes_max = 100, .live_max = 400 };
+	struct world_mix mix = { .put = 2,
+		.update = 100,
+		.delete = 1,
+		.body_bytes_max = 100,
+		.live_max = 400 };
 	live_within_bound(&mix, 40000, 2);
 }
 
 Test(space, old_jobs_that_stay_for_ever_do_not_hold_what_comes_after_them)
 {
-	struct world_mix fill = { .put = 1, .body_bytes_max = 400,
-		.live_max = 500 };
-	struct world_mix churn = { .put = 10, .delete = 10, .update = 5,
-		.body_bytes_max = 400, .live_max = 520 };
+	struct world_mix fill = {
+		.put = 1, .body_bytes_max = 400, .live_max = 500
+	};
+	struct world_mix churn = { .put = 10,
+		.delete = 10,
+		.update = 5,
+		.body_bytes_max = 400,
+		.live_max = 520 };
 	world.random.state = 3;
 	cr_assert(world_open(&world, true));
 	for (int i = 0; i < 500; i++) {
@@ -110,8 +129,9 @@ Test(space, old_jobs_that_stay_for_ever_do_not_hold_what_comes_after_them)
 
 Test(space, a_backlog_that_is_gone_gives_its_room_back)
 {
-	struct world_mix fill = { .put = 1, .body_bytes_max = 1000,
-		.live_max = 2000 };
+	struct world_mix fill = {
+		.put = 1, .body_bytes_max = 1000, .live_max = 2000
+	};
 	cr_assert(world_open(&world, true));
 	for (int i = 0; i < 2000; i++) {
 		world_step(&world, &fill);
@@ -145,8 +165,31 @@ Test(space, nothing_is_written_when_nothing_happens)
 	for (int i = 0; i < 100; i++)
 		cr_assert(world_progress(&world));
 	cr_assert_eq(disk.calls, calls);
-	cr_assert_eq(
-	    world.store->operations->wake_at(world.store), INT64_MAX);
+	cr_assert_eq(world.store->operations->wake_at(world.store), INT64_MAX);
+}
+
+Test(space, jobs_that_take_far_more_than_estimated_do_not_keep_it_busy)
+{
+	/* No bodies, and long reasons: five times the estimate. */
+	struct world_mix mix = { .put = 20, .update = 60, .live_max = 600 };
+	cr_assert(world_open(&world, true));
+	for (int i = 0; i < 20000; i++) {
+		cr_assert(world_step(&world, &mix), "%d", world.error);
+		if (i % 8 == 0)
+			turn();
+	}
+	struct store_log_state state;
+	store_log_state(world.store, &state);
+	cr_assert_gt(world_live_bytes(&world), 2 * state.live_bytes);
+	cr_assert_leq(disk_used(&disk),
+	    2 * world_live_bytes(&world) + world.sizes.slack_bytes);
+	cr_assert(world_settle(&world));
+	for (int i = 0; i < 2000; i++)
+		cr_assert(world_progress(&world));
+	uint64_t calls = disk.calls;
+	for (int i = 0; i < 100; i++)
+		cr_assert(world_progress(&world));
+	cr_assert_eq(disk.calls, calls);
 }
 
 /* ---- a full disk ---- */
@@ -191,8 +234,8 @@ Test(space, on_a_full_disk_jobs_can_fail_for_ever_one_a_commit)
 	fill_disk(200 * 1024, 150);
 	for (int i = 0; i < 20000; i++) {
 		uint64_t id = 1 + random_next(&random) % (world.next_id - 1);
-		cr_assert(world_update(&world, id), "%d after %d",
-		    world.error, i);
+		cr_assert(
+		    world_update(&world, id), "%d after %d", world.error, i);
 		turn();
 	}
 	cr_assert_eq(world.error, 0);

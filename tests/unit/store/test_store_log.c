@@ -429,8 +429,8 @@ open_real(int expected, char *reason, size_t reason_bytes)
 	store->owner = (struct store_owner){ .restore = on_restore,
 		.committed = on_committed };
 	real.jobs = 0;
-	int error = store->operations->load(
-	    store, &next_id, reason, reason_bytes);
+	int error =
+	    store->operations->load(store, &next_id, reason, reason_bytes);
 	cr_assert_eq(error, expected, "%s: %s", strerror(error), reason);
 	return store;
 }
@@ -456,9 +456,7 @@ TestSuite(real_disk, .init = make_real, .fini = remove_real, .timeout = 60);
 static void
 put_real(struct store *store, uint64_t id)
 {
-	struct job job = { .id = id,
-		.state = JOB_READY,
-		.body_bytes = 5 };
+	struct job job = { .id = id, .state = JOB_READY, .body_bytes = 5 };
 	struct record record = { .job = &job, .queue = { "mail", 4 } };
 	const struct store_operations *operations = store->operations;
 	cr_assert(operations->has_room(store, 1, 5));
@@ -484,8 +482,7 @@ Test(real_disk, jobs_are_kept_and_a_second_queue_is_refused)
 	store->operations->close(store);
 	store = open_real(0, reason, sizeof(reason));
 	cr_assert_eq(real.jobs, 1);
-	cr_assert_eq(
-	    store->operations->body(store, real.body, 5, &body), 0);
+	cr_assert_eq(store->operations->body(store, real.body, 5, &body), 0);
 	cr_assert(span_is_text(body, "hello"));
 	store->operations->close(store);
 }
@@ -510,13 +507,13 @@ Test(real_disk, the_thread_syncs_and_wakes_the_loop)
 	cr_assert_eq(io->claim(io, reason, sizeof(reason)), 0, "%s", reason);
 	cr_assert_eq(io->open(io, "x", true, &file), 0);
 	for (int i = 0; i < 100; i++) {
-		cr_assert_eq(io->sync_begin(io, i % 2 ? file : IO_DIRECTORY), 0);
+		cr_assert_eq(
+		    io->sync_begin(io, i % 2 ? file : IO_DIRECTORY), 0);
 		fd_set ready;
 		FD_ZERO(&ready);
 		FD_SET(io->wake_fd(io), &ready);
-		cr_assert_eq(select(io->wake_fd(io) + 1, &ready, NULL, NULL,
-				 NULL),
-		    1);
+		cr_assert_eq(
+		    select(io->wake_fd(io) + 1, &ready, NULL, NULL, NULL), 1);
 		cr_assert(io->sync_ended(io, &error));
 		cr_assert_eq(error, 0);
 		cr_assert_not(io->sync_ended(io, &error));
