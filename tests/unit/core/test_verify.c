@@ -580,7 +580,7 @@ static const struct lie {
 	{ occupied_too_much, "occupied == (list->head != 0)" },
 	{ occupied_too_little, "occupied == (list->head != 0)" },
 	{ order_of_ids, "job->older == older" },
-	{ newest, "older == core->jobs.newest" },
+	{ newest, "jobs_find(&core->jobs, job->id) == handle" },
 	{ a_lost_job, "job->state != JOB_NONE" },
 	{ a_job_in_no_lane, "count == found->jobs" },
 	{ a_job_without_its_id, "count == core->jobs.by_id.count" },
