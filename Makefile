@@ -102,6 +102,7 @@ test: deps
 run-tests: all $(UNIT_BINARIES) $(TRACE)
 	@GSQ_BIN=$(BIN) tests/run --traces $(TRACE) $(UNIT_BINARIES)
 
+asan: export LSAN_OPTIONS = suppressions=$(CURDIR)/tests/leaks.txt:print_suppressions=0
 asan: deps
 	$(SUBMAKE) run-tests BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin \
 	    CFLAGS='-O1 -g -fno-omit-frame-pointer' HARDENING=-fPIE \
