@@ -41,6 +41,8 @@ def test_demand_of_an_empty_queue_is_met_when_jobs_arrive():
 
         # 4. Each asks again after its job, until all is done, in order.
         gsq.wait_lane(done=len(BODIES), demand=2, timeout=20)
+        gsq.wait_event("demand", after=before, count=len(BODIES))
+        gsq.wait_event("processing", after=before, count=len(BODIES))
         delivered = [line["job"] for line in
                      gsq.events("deliver", after=before)]
         is_equal(len(delivered), len(BODIES), "deliveries")
