@@ -345,6 +345,13 @@ log_begin(struct store *store)
 	return log->failed;
 }
 
+static void
+add_record(struct store_log *log, const char *at, const char *end)
+{
+	writer_added(&log->writer, end);
+	cleaner_note(&log->cleaner, (uint64_t)(end - at));
+}
+
 static int
 log_put(struct store *store, const struct record *record, struct span body,
     uint64_t *ret_body)
@@ -362,7 +369,7 @@ log_put(struct store *store, const struct record *record, struct span body,
 		return fail(log, error);
 	char *end = record_write_full(at, record, body);
 	*ret_body = writer_place(&log->writer, end - body.count);
-	writer_added(&log->writer, end);
+	add_record(log, at, end);
 	if (record->job->id >= log->writer.next_id)
 		log->writer.next_id = record->job->id + 1;
 	log->account = account_with(&log->account, 1, body.count);
@@ -395,7 +402,7 @@ log_update(struct store *store, const struct record *record)
 	struct record kept = *record;
 	if (log->is_full)
 		kept.reason = (struct span){ 0 };
-	writer_added(&log->writer, record_write_state(at, &kept));
+	add_record(log, at, record_write_state(at, &kept));
 	return 0;
 }
 
@@ -411,7 +418,7 @@ log_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes)
 	int error = writer_room(&log->writer, RECORD_BYTES_MAX, &at);
 	if (error != 0)
 		return fail(log, error);
-	writer_added(&log->writer, record_write_gone(at, id));
+	add_record(log, at, record_write_gone(at, id));
 	log->account.jobs--;
 	log->account.live_bytes -= RECORD_BYTES_USUAL + body_bytes;
 	cleaner_earn(&log->cleaner, RECORD_BYTES_USUAL + body_bytes);
@@ -456,8 +463,12 @@ log_write(struct store *store)
 	struct store_log *log = log_of(store);
 	int error = log->failed;
 	CHECK(log->gathers);
-	if (error == 0 && (writer_has_batch(&log->writer) || log->reserves_ids))
+	if (error == 0 &&
+	    (writer_has_batch(&log->writer) || log->reserves_ids)) {
+		/* What a frame takes beside its records, roughly. */
+		cleaner_note(&log->cleaner, SECTOR_BYTES);
 		error = writer_end_batch(&log->writer);
+	}
 	log->reserves_ids = false;
 	return fail(log, error);
 }
@@ -487,6 +498,10 @@ static int
 clean(struct store_log *log)
 {
 	int error = cleaner_step(&log->cleaner, &log->account, log->is_full);
+	if (error == 0 && log->cleaner.is_stuck && !log->is_full) {
+		grow(log);
+		error = log->failed;
+	}
 	if (error != 0 || log->gathers)
 		return error;
 	if (writer_has_batch(&log->writer) ||

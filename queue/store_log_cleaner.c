@@ -29,7 +29,6 @@ cleaner_init(struct cleaner *cleaner, struct writer *writer,
 		.owner = owner,
 		.reader.segments = writer->segments,
 		.credit = writer->segments->bytes,
-		.paid = writer->log_bytes,
 	};
 }
 
@@ -116,17 +115,28 @@ step_bytes(
 
 /* ---- how ---- */
 
-/* Cleaning never takes the room that the jobs need to end. */
+/* What one step goes by. */
+struct step {
+	const struct account *account;
+	bool is_full;
+	uint64_t budget; /* bytes to read and to write again */
+};
+
+/* On a full disk cleaning never takes the room that the jobs need to end; else
+ * another segment can be had. */
 static bool
-has_room(const struct cleaner *cleaner, const struct account *account,
-    uint32_t body_bytes)
+has_room(
+    const struct cleaner *cleaner, const struct step *step, uint32_t body_bytes)
 {
 	const struct segments *segments = cleaner->writer->segments;
 	uint64_t record = (uint64_t)body_bytes + RECORD_BYTES_MAX;
+	uint64_t needed = record + 8 * SECTOR_BYTES;
 	/* As much may be left over at the end of the head. */
-	uint64_t rest = segments->head + 1 < segments->count ? record : 0;
-	return writer_free_bytes(cleaner->writer) > record + rest +
-	    account->jobs * JOB_RESERVE_BYTES + 8 * SECTOR_BYTES;
+	if (segments->head + 1 < segments->count)
+		needed += record;
+	if (step->is_full)
+		needed += step->account->jobs * JOB_RESERVE_BYTES;
+	return writer_free_bytes(cleaner->writer) > needed;
 }
 
 static int
@@ -146,14 +156,6 @@ write_again(struct cleaner *cleaner, const struct stored *stored,
 	cleaner->owner->moved(cleaner->owner->context, stored->id, body);
 	return 0;
 }
-
-/* What one step goes by. */
-struct step {
-	const struct account *account;
-	bool is_full;
-	uint64_t budget; /* bytes to read and to write again */
-	bool is_stuck;	 /* there is no room to write */
-};
 
 static void
 charge(struct step *step, uint64_t bytes)
@@ -186,9 +188,8 @@ look_at_record(struct cleaner *cleaner, struct step *step, const char *payload,
 	charge(step, (uint64_t)(next - *at));
 	if (stored.kind == RECORD_FULL &&
 	    is_current(cleaner, &stored, payload, &record)) {
-		step->is_stuck =
-		    !has_room(cleaner, step->account, stored.body_bytes);
-		if (step->is_stuck)
+		cleaner->is_stuck = !has_room(cleaner, step, stored.body_bytes);
+		if (cleaner->is_stuck)
 			return 0;
 		/* A reason is for people; on a full disk it has to go. */
 		if (step->is_full)
@@ -230,7 +231,7 @@ look_at_frame(struct cleaner *cleaner, struct step *step)
 		return EBADMSG;
 	const char *at = payload + cleaner->done;
 	const char *end = payload + frame.payload_bytes;
-	while (error == 0 && at < end && step->budget > 0 && !step->is_stuck)
+	while (error == 0 && at < end && step->budget > 0 && !cleaner->is_stuck)
 		error = look_at_record(cleaner, step, payload, &at, end);
 	cleaner->done = (uint32_t)(at - payload);
 	if (error == 0 && at == end)
@@ -241,15 +242,11 @@ look_at_frame(struct cleaner *cleaner, struct step *step)
 static void
 take_pay(struct cleaner *cleaner, bool is_full)
 {
-	uint64_t before = cleaner->paid + cleaner->rewritten;
-	/* What was written again gathers before it is counted as log. */
-	if (cleaner->writer->log_bytes <= before)
-		return;
-	uint64_t fresh = cleaner->writer->log_bytes - before;
-	cleaner->paid += fresh;
-	cleaner->fresh += fresh;
+	cleaner->fresh += cleaner->unpaid;
 	cleaner_earn(cleaner,
-	    (is_full ? CREDIT_PER_BYTE_FULL : CREDIT_PER_BYTE) * fresh);
+	    (is_full ? CREDIT_PER_BYTE_FULL : CREDIT_PER_BYTE) *
+		cleaner->unpaid);
+	cleaner->unpaid = 0;
 }
 
 static void
@@ -266,22 +263,23 @@ cleaner_step(
     struct cleaner *cleaner, const struct account *account, bool is_full)
 {
 	int error = 0;
+	cleaner->is_stuck = false;
 	take_pay(cleaner, is_full);
 	if (!cleaner_is_wanted(cleaner, account, is_full)) {
 		cleaner->fresh = 0;
 		return 0;
 	}
 	struct step step = { account, is_full,
-		step_bytes(cleaner, account, is_full), false };
+		step_bytes(cleaner, account, is_full) };
 	cleaner->fresh = 0;
-	while (error == 0 && step.budget > 0 && !step.is_stuck &&
+	while (error == 0 && step.budget > 0 && !cleaner->is_stuck &&
 	    cleaner_is_wanted(cleaner, account, is_full)) {
 		if (cleaner->segment == 0)
 			begin_segment(cleaner);
 		error = look_at_frame(cleaner, &step);
 	}
 	/* Until the owner has written more. */
-	if (step.is_stuck)
+	if (cleaner->is_stuck && is_full)
 		cleaner->credit = 0;
 	return error;
 }

@@ -42,15 +42,23 @@ struct cleaner {
 	uint32_t done;	    /* of its payload, this much */
 	uint64_t credit;    /* bytes */
 	uint64_t rewritten; /* bytes of log, ever */
-	uint64_t paid;	    /* log bytes of the owner that have given credit */
-	uint64_t fresh;	    /* of these, since the last step */
+	uint64_t unpaid; /* bytes of the owner that are still to give credit */
+	bool is_stuck;	 /* the last step had no room to write in */
+	uint64_t fresh;	 /* what the owner wrote since the last step */
 };
 
 void cleaner_init(struct cleaner *cleaner, struct writer *writer,
     const struct store_owner *owner);
 void cleaner_release(struct cleaner *cleaner);
 
-/* A job is gone. */
+/* The owner has written so much. */
+static inline void
+cleaner_note(struct cleaner *cleaner, uint64_t bytes)
+{
+	cleaner->unpaid += bytes;
+}
+
+/* A job is gone that took so much. */
 void cleaner_earn(struct cleaner *cleaner, uint64_t bytes);
 
 /* Is there reason to clean, and anything to be cleaned? is_full: the disk

@@ -171,7 +171,7 @@ Test(space, nothing_is_written_when_nothing_happens)
 Test(space, jobs_that_take_far_more_than_estimated_do_not_keep_it_busy)
 {
 	/* No bodies, and long reasons: five times the estimate. */
-	struct world_mix mix = { .put = 20, .update = 60, .live_max = 600 };
+	struct world_mix mix = { .put = 20, .update = 60, .live_max = 3000 };
 	cr_assert(world_open(&world, true));
 	for (int i = 0; i < 20000; i++) {
 		cr_assert(world_step(&world, &mix), "%d", world.error);
