@@ -686,6 +686,6 @@ store_log_state(const struct store *store, struct store_log_state *ret)
 		.rewritten_bytes = log->cleaner.rewritten,
 		.torn_bytes = log->torn_bytes,
 		.is_full = log->is_full,
-		.uses_thread = log->syncer.to_thread > 0,
+		.uses_thread = log->syncer.uses_thread,
 	};
 }

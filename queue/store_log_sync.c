@@ -6,9 +6,20 @@
 /* Longer than this, and the loop has better things to do. */
 #define SLOW_US 1000
 
-/* After a slow one, so many have to be fast before the next is done in place
- * again: on a disk that is slow for good, the loop is stopped once. */
-#define TO_THREAD_COUNT 64
+/* So long is felt by everybody who waits for the loop. */
+#define STALL_US 4000
+
+/*
+ * Every disk has a slow sync now and then, and handing the next ones to the
+ * thread for its sake would cost more than it was. So a slow one costs points,
+ * a fast one earns one back, and it takes two slow ones that are near each
+ * other, or a single stall, before the thread is used. It is used until all
+ * points are earned back: on a disk that is slow for good, the loop is stopped
+ * once.
+ */
+#define SLOW_POINTS   24u
+#define THREAD_POINTS 32u
+#define MAX_POINTS    64u
 
 /* So much is slow on any disk. */
 #define LARGE_BYTES (512u * 1024)
@@ -41,17 +52,25 @@ syncer_is_fast(const struct syncer *syncer)
 {
 	if (syncer->io->sync_begin == NULL)
 		return true;
-	return !syncer->is_busy && syncer->to_thread == 0 &&
+	return !syncer->is_busy && !syncer->uses_thread &&
 	    syncer->writer->log_bytes - syncer->log_bytes < LARGE_BYTES;
 }
 
 void
 syncer_expect(struct syncer *syncer, int64_t took_us)
 {
-	if (took_us >= SLOW_US)
-		syncer->to_thread = TO_THREAD_COUNT;
-	else if (syncer->to_thread > 0)
-		syncer->to_thread--;
+	if (took_us >= STALL_US)
+		syncer->points = MAX_POINTS;
+	else if (took_us >= SLOW_US)
+		syncer->points += SLOW_POINTS;
+	else if (syncer->points > 0)
+		syncer->points--;
+	if (syncer->points > MAX_POINTS)
+		syncer->points = MAX_POINTS;
+	if (syncer->points >= THREAD_POINTS)
+		syncer->uses_thread = true;
+	else if (syncer->points == 0)
+		syncer->uses_thread = false;
 }
 
 static void

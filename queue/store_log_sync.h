@@ -6,7 +6,7 @@
  * A sync in place is the fastest way on a fast disk: handing it to a thread
  * costs two wake-ups across processors, and made 0.75 of the rate with one
  * producer and 0.53 with eight. On a slow disk it would stop the loop. So it
- * is done in place until one takes long, and for a while after that by the
+ * is done in place until it takes long, and for a while after that by the
  * thread.
  */
 #ifndef GSQ_QUEUE_STORE_LOG_SYNC_H
@@ -21,7 +21,8 @@ struct syncer {
 	struct io *io;
 	struct segments *segments;
 	struct writer *writer;
-	uint32_t to_thread; /* how many of the next ones */
+	uint32_t points; /* how slow the last ones were */
+	bool uses_thread;
 	uint64_t log_bytes; /* writer->log_bytes at the last sync */
 
 	/* The one on its way. */

@@ -278,7 +278,7 @@ Test(store_log, a_disk_that_was_slow_at_the_start_never_stops_the_loop)
 	cr_assert_geq(disk.begun_syncs - begun, 100);
 }
 
-Test(store_log, one_slow_sync_is_enough_and_fast_ones_bring_it_back)
+Test(store_log, one_stall_is_enough_and_fast_ones_bring_it_back)
 {
 	open_with_thread(100);
 	disk.sync_us = 50000;
@@ -301,6 +301,37 @@ Test(store_log, one_slow_sync_is_enough_and_fast_ones_bring_it_back)
 			    world.store, disk.now_us / 1000);
 	}
 	cr_assert_not(state().uses_thread);
+}
+
+/* Makes a job durable on a disk that takes so long; in place? */
+static bool
+synced_in_place(int64_t sync_us)
+{
+	uint64_t begun = disk.begun_syncs;
+	disk.sync_us = sync_us;
+	cr_assert(world_put(&world, 100));
+	cr_assert(world_commit(&world, false));
+	while (world.waits)
+		cr_assert(world_progress(&world));
+	return disk.begun_syncs == begun;
+}
+
+Test(store_log, a_slow_sync_now_and_then_is_no_reason_for_the_thread)
+{
+	world.sizes.segment_bytes_min = world.sizes.segment_bytes_max = 1 << 20;
+	open_with_thread(100);
+	for (int i = 0; i < 300; i++)
+		cr_assert(synced_in_place(i % 30 == 0 ? 2000 : 100));
+}
+
+Test(store_log, two_slow_syncs_near_each_other_bring_the_thread)
+{
+	open_with_thread(100);
+	cr_assert(synced_in_place(2000));
+	cr_assert(synced_in_place(100));
+	cr_assert(synced_in_place(2000));
+	cr_assert_not(synced_in_place(100));
+	cr_assert(state().uses_thread);
 }
 
 Test(store_log, the_next_batch_gathers_while_one_is_on_its_way)
