@@ -120,6 +120,13 @@ on_find(void *context, uint64_t id, struct record *ret_record)
 }
 
 static void
+on_expect(void *context, size_t jobs)
+{
+	(void)context;
+	(void)jobs;
+}
+
+static void
 on_moved(void *context, uint64_t id, uint64_t body)
 {
 	((struct bench *)context)->jobs[id].body = body;
@@ -133,6 +140,7 @@ open_store(struct bench *bench)
 	if (bench->store == NULL)
 		die("open", ENOMEM);
 	bench->store->owner = (struct store_owner){ .context = bench,
+		.expect = on_expect,
 		.restore = on_restore,
 		.committed = on_committed,
 		.find = on_find,

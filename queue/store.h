@@ -35,6 +35,9 @@ struct store;
 struct store_owner {
 	void *context;
 
+	/* So many jobs are to be restored. */
+	void (*expect)(void *context, size_t jobs);
+
 	/* A job as it was kept: called by load, once per job, in the order of
 	 * their ids. record->job->body is the handle of its body. */
 	void (*restore)(void *context, const struct record *record);

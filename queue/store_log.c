@@ -167,6 +167,8 @@ take_over(struct store_log *log, struct recovery *recovery)
 	log->is_loaded = true;
 	log->torn_bytes = recovery->torn_bytes;
 	log_recovery(recovery);
+	log->store.owner.expect(
+	    log->store.owner.context, (size_t)recovery->jobs.count);
 	return kept_jobs_each(&recovery->jobs, restore_job, log);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue/store_log_jobs.h"
 
+#include "base/pages.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #define GROUP_BITS 5
 #define GROUP_JOBS (1u << GROUP_BITS)
@@ -13,40 +14,23 @@ struct group {
 	struct kept jobs[GROUP_JOBS];
 };
 
-/* Memory comes in whole huge pages: one fault instead of 512. */
-#define PIECE_BYTES  (2u * 1024 * 1024)
-#define PIECE_GROUPS (PIECE_BYTES / sizeof(struct group))
+/* Memory comes in whole huge pages. */
+#define PAGE_GROUPS (PAGES_BYTES / sizeof(struct group))
 
 /* ---- memory ---- */
 
-static char *
-make_piece(void)
-{
-	char *bytes = mmap(NULL, 2 * PIECE_BYTES, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (bytes == MAP_FAILED)
-		return NULL;
-	size_t before = -(uintptr_t)bytes % PIECE_BYTES;
-	if (before > 0)
-		munmap(bytes, before);
-	munmap(bytes + before + PIECE_BYTES, PIECE_BYTES - before);
-	/* Without it there are more faults, and that is all. */
-	madvise(bytes + before, PIECE_BYTES, MADV_HUGEPAGE);
-	return bytes + before;
-}
-
 static bool
-add_piece(struct kept_jobs *jobs)
+add_page(struct kept_jobs *jobs)
 {
-	char **pieces =
-	    realloc(jobs->pieces, (jobs->piece_count + 1) * sizeof(*pieces));
-	if (pieces == NULL)
+	char **pages =
+	    realloc(jobs->pages, (jobs->page_count + 1) * sizeof(*pages));
+	if (pages == NULL)
 		return false;
-	jobs->pieces = pieces;
-	char *piece = make_piece();
-	if (piece == NULL)
+	jobs->pages = pages;
+	char *page = pages_take(PAGES_BYTES);
+	if (page == NULL)
 		return false;
-	jobs->pieces[jobs->piece_count++] = piece;
+	jobs->pages[jobs->page_count++] = page;
 	return true;
 }
 
@@ -54,16 +38,16 @@ static struct group *
 group_at(const struct kept_jobs *jobs, uint32_t handle)
 {
 	uint32_t at = handle - 1;
-	return (struct group *)(void *)jobs->pieces[at / PIECE_GROUPS] +
-	    at % PIECE_GROUPS;
+	return (struct group *)(void *)jobs->pages[at / PAGE_GROUPS] +
+	    at % PAGE_GROUPS;
 }
 
 /* An empty group; its handle, or 0 without memory. */
 static uint32_t
 add_group(struct kept_jobs *jobs)
 {
-	if (jobs->group_count == jobs->piece_count * PIECE_GROUPS &&
-	    !add_piece(jobs))
+	if (jobs->group_count == jobs->page_count * PAGE_GROUPS &&
+	    !add_page(jobs))
 		return 0;
 	return ++jobs->group_count;
 }
@@ -87,11 +71,11 @@ void
 kept_jobs_release(struct kept_jobs *jobs)
 {
 	map_release(&jobs->by_number);
-	for (uint32_t i = 0; i < jobs->piece_count; i++)
-		munmap(jobs->pieces[i], PIECE_BYTES);
-	free(jobs->pieces);
-	jobs->pieces = NULL;
-	jobs->piece_count = jobs->group_count = 0;
+	for (uint32_t i = 0; i < jobs->page_count; i++)
+		pages_give(jobs->pages[i], PAGES_BYTES);
+	free(jobs->pages);
+	jobs->pages = NULL;
+	jobs->page_count = jobs->group_count = 0;
 }
 
 /* Where the job with that id stands, or would stand; NULL when none of its

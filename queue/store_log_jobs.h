@@ -25,8 +25,8 @@ struct kept {
 };
 
 struct kept_jobs {
-	char **pieces; /* owned; of groups */
-	uint32_t piece_count;
+	char **pages; /* owned; of groups */
+	uint32_t page_count;
 	uint32_t group_count;
 	struct map by_number;
 	uint32_t last;	       /* handle of the group used last */

@@ -65,6 +65,13 @@ make_record(const struct turn *turn, uint32_t handle, struct record *record)
 }
 
 static void
+on_expect(void *context, size_t jobs)
+{
+	struct turn *turn = context;
+	core_expect(&turn->core, jobs);
+}
+
+static void
 on_restore(void *context, const struct record *record)
 {
 	struct turn *turn = context;
@@ -124,6 +131,7 @@ turn_init(struct turn *turn, struct store *log, struct store *memory,
 	core_init(&turn->core, 1, seed, policy_of, policy_context);
 	log->owner = (struct store_owner){
 		.context = turn,
+		.expect = on_expect,
 		.restore = on_restore,
 		.committed = on_committed,
 		.find = on_find,

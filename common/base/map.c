@@ -2,6 +2,7 @@
 #include "base/map.h"
 
 #include "base/check.h"
+#include "base/pages.h"
 
 #include <stdlib.h>
 
@@ -29,11 +30,34 @@ map_init(struct map *map,
 	*map = (struct map){ .key_of = key_of, .context = context };
 }
 
+/* ---- tables ---- */
+
+/* An empty table; its slots are NULL without memory. */
+static struct map_table
+table_take(size_t slots)
+{
+	size_t bytes = slots * sizeof(uint32_t);
+	uint32_t *memory = bytes < PAGES_BYTES ? calloc(slots, sizeof(uint32_t))
+					       : pages_take(bytes);
+	return (struct map_table){ memory, slots - 1 };
+}
+
+static void
+table_give(struct map_table *table)
+{
+	size_t bytes = (table->mask + 1) * sizeof(uint32_t);
+	if (table->slots != NULL && bytes >= PAGES_BYTES)
+		pages_give(table->slots, bytes);
+	else
+		free(table->slots);
+	*table = (struct map_table){ 0 };
+}
+
 void
 map_release(struct map *map)
 {
-	free(map->now.slots);
-	free(map->old.slots);
+	table_give(&map->now);
+	table_give(&map->old);
 	map_init(map, map->key_of, map->context);
 }
 
@@ -81,8 +105,7 @@ move_some(struct map *map)
 		return;
 	for (int i = 0; i < MOVE_PER_STEP; i++) {
 		if (map->moved > map->old.mask) {
-			free(map->old.slots);
-			map->old = (struct map_table){ 0 };
+			table_give(&map->old);
 			return;
 		}
 		uint32_t handle = map->old.slots[map->moved];
@@ -94,20 +117,49 @@ move_some(struct map *map)
 	}
 }
 
-/* At 3/4 the table doubles. The old one is empty again long before: it has
- * 1/2 of the slots, 8 of which move per change, and 3/8 changes fit in. */
+/* A table is full at 3/4. */
+static bool
+holds(size_t slots, size_t count)
+{
+	return count <= slots / 4 * 3;
+}
+
+static size_t
+slots_of(const struct map *map)
+{
+	return map->now.slots != NULL ? map->now.mask + 1 : 0;
+}
+
+/* A full table doubles. The old one is empty again long before: it has 1/2 of
+ * the slots, 8 of which move per change, and 3/8 changes fit in. */
 static bool
 grow(struct map *map)
 {
-	size_t slots = map->now.slots ? 2 * (map->now.mask + 1) : SLOTS_MIN;
+	size_t slots = slots_of(map);
 	CHECK(map->old.slots == NULL);
-	uint32_t *fresh = calloc(slots, sizeof(*fresh));
-	if (fresh == NULL)
+	struct map_table fresh = table_take(slots > 0 ? 2 * slots : SLOTS_MIN);
+	if (fresh.slots == NULL)
 		return false;
 	map->old = map->now;
-	map->now = (struct map_table){ fresh, slots - 1 };
+	map->now = fresh;
 	map->moved = 0;
 	return true;
+}
+
+void
+map_expect(struct map *map, size_t count)
+{
+	size_t slots = SLOTS_MIN;
+	CHECK(map->count == 0);
+	while (!holds(slots, count))
+		slots *= 2;
+	if (slots <= slots_of(map))
+		return;
+	struct map_table table = table_take(slots);
+	if (table.slots == NULL)
+		return;
+	map_release(map);
+	map->now = table;
 }
 
 bool
@@ -115,8 +167,7 @@ map_add(struct map *map, uint32_t handle)
 {
 	CHECK(handle != 0 && handle != REMOVED);
 	move_some(map);
-	size_t slots = map->now.slots ? map->now.mask + 1 : 0;
-	if ((map->count + 1) * 4 > slots * 3 && !grow(map))
+	if (!holds(slots_of(map), map->count + 1) && !grow(map))
 		return false;
 	put(map, handle);
 	map->count++;

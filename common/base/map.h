@@ -31,6 +31,10 @@ void map_init(struct map *map,
     const void *context);
 void map_release(struct map *map);
 
+/* An empty map makes room for so many, so that it need not grow on the way.
+ * Without memory it will grow. */
+void map_expect(struct map *map, size_t count);
+
 /* The handle with that key, or 0. */
 uint32_t map_get(const struct map *map, uint64_t key);
 

@@ -2,11 +2,26 @@
 #include "base/slab.h"
 
 #include "base/check.h"
+#include "base/pages.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CHUNK_ITEMS (1u << SLAB_CHUNK_BITS)
+
+static size_t
+chunk_bytes(const struct slab *slab)
+{
+	return CHUNK_ITEMS * slab->item_bytes;
+}
+
+/* Chunks in a huge page. */
+static uint32_t
+chunks_per_page(const struct slab *slab)
+{
+	return (uint32_t)(PAGES_BYTES / chunk_bytes(slab));
+}
 
 void
 slab_init(struct slab *slab, size_t item_bytes)
@@ -18,31 +33,69 @@ slab_init(struct slab *slab, size_t item_bytes)
 void
 slab_release(struct slab *slab)
 {
-	for (uint32_t i = 0; i < slab->chunk_count; i++)
+	for (uint32_t i = 0; i < slab->small_count; i++)
 		free(slab->chunks[i]);
+	for (uint32_t i = slab->small_count; i < slab->chunk_count;
+	     i += chunks_per_page(slab))
+		pages_give(slab->chunks[i], PAGES_BYTES);
 	free(slab->chunks);
 	slab_init(slab, slab->item_bytes);
 }
 
-static int
-add_chunk(struct slab *slab)
+static bool
+make_room(struct slab *slab, uint32_t count)
 {
-	if (slab->chunk_count == UINT32_MAX / CHUNK_ITEMS - 1)
-		return -1;
-	if (slab->chunk_count == slab->chunk_room) {
-		uint32_t room = slab->chunk_room ? 2 * slab->chunk_room : 8;
-		char **chunks =
-		    realloc(slab->chunks, room * sizeof(*slab->chunks));
-		if (chunks == NULL)
-			return -1;
-		slab->chunks = chunks;
-		slab->chunk_room = room;
-	}
-	char *chunk = malloc(CHUNK_ITEMS * slab->item_bytes);
+	uint32_t room = slab->chunk_room ? slab->chunk_room : 8;
+	while (room < slab->chunk_count + count)
+		room *= 2;
+	if (room == slab->chunk_room)
+		return true;
+	char **chunks = realloc(slab->chunks, room * sizeof(*slab->chunks));
+	if (chunks == NULL)
+		return false;
+	slab->chunks = chunks;
+	slab->chunk_room = room;
+	return true;
+}
+
+static bool
+add_small_chunk(struct slab *slab)
+{
+	char *chunk = malloc(chunk_bytes(slab));
 	if (chunk == NULL)
-		return -1;
+		return false;
 	slab->chunks[slab->chunk_count++] = chunk;
-	return 0;
+	slab->small_count++;
+	return true;
+}
+
+static bool
+add_page(struct slab *slab)
+{
+	char *page = pages_take(PAGES_BYTES);
+	if (page == NULL)
+		return false;
+	for (uint32_t i = 0; i < chunks_per_page(slab); i++)
+		slab->chunks[slab->chunk_count++] =
+		    page + i * chunk_bytes(slab);
+	return true;
+}
+
+/* As many as one huge page holds are small, so that a little takes little. So
+ * is everything of items of which a page would hold too few to matter. */
+static bool
+add_chunks(struct slab *slab)
+{
+	uint32_t count = chunks_per_page(slab);
+	if (count == 0)
+		count = UINT32_MAX / CHUNK_ITEMS;
+	bool is_small = slab->small_count < count;
+	if (is_small)
+		count = 1;
+	if (slab->chunk_count > UINT32_MAX / CHUNK_ITEMS - 1 - count ||
+	    !make_room(slab, count))
+		return false;
+	return is_small ? add_small_chunk(slab) : add_page(slab);
 }
 
 uint32_t
@@ -54,7 +107,7 @@ slab_take(struct slab *slab)
 		    sizeof(slab->first_free));
 	} else {
 		if (slab->made == slab->chunk_count * CHUNK_ITEMS &&
-		    add_chunk(slab) != 0)
+		    !add_chunks(slab))
 			return 0;
 		handle = ++slab->made;
 	}

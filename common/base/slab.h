@@ -2,7 +2,8 @@
 /*
  * A pool of equal items in chunks that never move, named by small numbers: a
  * handle of 4 bytes stands where a pointer would need 8, and a million lists
- * links are half as big. 0 names nothing.
+ * links are half as big. 0 names nothing. Beyond the first chunks memory comes
+ * in huge pages.
  */
 #ifndef GSQ_BASE_SLAB_H
 #define GSQ_BASE_SLAB_H
@@ -12,12 +13,13 @@
 
 struct slab {
 	size_t item_bytes;
-	char **chunks; /* owned */
+	char **chunks; /* each its own memory, or a part of a huge page */
 	uint32_t chunk_count;
 	uint32_t chunk_room;
-	uint32_t used;	     /* items taken */
-	uint32_t made;	     /* items ever made; the highest handle */
-	uint32_t first_free; /* handle, or 0 */
+	uint32_t small_count; /* so many are their own memory */
+	uint32_t used;	      /* items taken */
+	uint32_t made;	      /* items ever made; the highest handle */
+	uint32_t first_free;  /* handle, or 0 */
 };
 
 /* item_bytes: at least 4. */

@@ -523,6 +523,12 @@ static void (*const steps[FACT_KIND_COUNT])(
 };
 
 void
+core_expect(struct core *core, size_t jobs)
+{
+	jobs_expect(&core->jobs, jobs);
+}
+
+void
 core_step(struct core *core, const struct fact *fact)
 {
 	CHECK((unsigned)fact->kind < FACT_KIND_COUNT);

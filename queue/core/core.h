@@ -254,6 +254,9 @@ void core_init(struct core *core, uint64_t next_id, uint64_t seed,
     const void *policy_context);
 void core_release(struct core *core);
 
+/* So many jobs are about to be restored: makes room, before the first. */
+void core_expect(struct core *core, size_t jobs);
+
 /*
  * Tells one fact. A refusal (core->refusal) changes nothing; it is an answer,
  * not an error. A broken promise of the caller ends the process (CHECK).

@@ -69,6 +69,12 @@ jobs_release(struct jobs *jobs)
 	slab_release(&jobs->slab);
 }
 
+void
+jobs_expect(struct jobs *jobs, size_t count)
+{
+	map_expect(&jobs->by_id, count);
+}
+
 uint32_t
 jobs_find(const struct jobs *jobs, uint64_t id)
 {

@@ -96,6 +96,9 @@ struct jobs {
 void jobs_init(struct jobs *jobs);
 void jobs_release(struct jobs *jobs);
 
+/* Makes room for that many, before the first. */
+void jobs_expect(struct jobs *jobs, size_t count);
+
 static inline struct job *
 job_at(const struct jobs *jobs, uint32_t handle)
 {

@@ -139,6 +139,12 @@ touch(struct world *world, uint64_t id)
 }
 
 static void
+on_expect(void *context, size_t jobs)
+{
+	((struct world *)context)->expected = jobs;
+}
+
+static void
 on_restore(void *context, const struct record *record)
 {
 	struct world *world = context;
@@ -230,6 +236,7 @@ world_open(struct world *world, bool power_was_cut)
 	forget_jobs(world);
 	world->store = store_log_open_on(disk_open(world->disk), &world->sizes);
 	world->store->owner = (struct store_owner){ .context = world,
+		.expect = on_expect,
 		.restore = on_restore,
 		.committed = on_committed,
 		.find = on_find,
@@ -243,6 +250,8 @@ world_open(struct world *world, bool power_was_cut)
 		world_close(world);
 		return false;
 	}
+	if (world->expected != world->live)
+		world->wrong = "not as many jobs as were announced";
 	uint64_t digest = world_digest(world);
 	uint32_t found = first;
 	while (found <= world->commits && world->digests[found] != digest)

@@ -45,6 +45,7 @@ struct world {
 	struct world_job jobs[WORLD_JOBS_MAX];
 	uint64_t high; /* ids from here on were never touched */
 	uint32_t live;
+	size_t expected; /* as many jobs as load said it would restore */
 	uint64_t next_id;
 	bool gathers;
 	bool waits; /* for committed */

@@ -154,6 +154,44 @@ Test(map, the_table_stays_small_when_items_come_and_go)
 	release(&map, items);
 }
 
+Test(map, one_that_was_told_how_many_come_does_not_grow)
+{
+	struct map map;
+	struct items *items = prepare(&map);
+	map_expect(&map, ITEMS);
+	size_t mask = map.now.mask;
+	for (uint32_t handle = 1; handle <= ITEMS; handle++)
+		cr_assert(map_add(&map, handle));
+	cr_assert_eq(map.now.mask, mask);
+	cr_assert_leq(mask + 1, 4 * ITEMS);
+	for (uint32_t handle = 1; handle <= ITEMS; handle++)
+		cr_assert_eq(map_get(&map, items->key[handle]), handle);
+	release(&map, items);
+}
+
+static uint64_t
+same(const void *context, uint32_t handle)
+{
+	(void)context;
+	return handle;
+}
+
+Test(map, a_million_entries_grow_into_huge_pages_and_out_again)
+{
+	enum { COUNT = 1000000 };
+	struct map map;
+	map_init(&map, same, NULL);
+	map_expect(&map, 100);
+	for (uint32_t handle = 1; handle <= COUNT; handle++)
+		cr_assert(map_add(&map, handle));
+	for (uint32_t handle = 1; handle <= COUNT; handle++)
+		cr_assert_eq(map_get(&map, handle), handle);
+	for (uint32_t handle = 1; handle <= COUNT; handle++)
+		map_remove(&map, handle);
+	cr_assert_eq(map.count, 0);
+	map_release(&map);
+}
+
 Test(map, a_released_one_is_empty_and_can_be_used_again)
 {
 	struct map map;

@@ -121,3 +121,31 @@ Test(slab, a_released_one_is_empty_and_can_be_used_again)
 	cr_assert_eq(slab_take(&slab), 1);
 	slab_release(&slab);
 }
+
+Test(slab, beyond_a_huge_page_every_item_keeps_its_own_place)
+{
+	enum { COUNT = 3 * 2097152 / sizeof(struct item) };
+	struct slab slab;
+	slab_init(&slab, sizeof(struct item));
+	for (uint32_t i = 1; i <= COUNT; i++) {
+		cr_assert_eq(slab_take(&slab), i);
+		memcpy(slab_at(&slab, i), &i, sizeof(i));
+	}
+	for (uint32_t i = 1; i <= COUNT; i++)
+		cr_assert_arr_eq(slab_at(&slab, i), &i, sizeof(i));
+	slab_release(&slab);
+}
+
+Test(slab, items_larger_than_any_page_holds_many_of_are_taken_too)
+{
+	struct slab slab;
+	slab_init(&slab, 3000);
+	for (uint32_t i = 1; i <= 3000; i++) {
+		cr_assert_eq(slab_take(&slab), i);
+		memset(slab_at(&slab, i), (int)(i % 251), 3000);
+	}
+	for (uint32_t i = 1; i <= 3000; i++)
+		cr_assert_eq(((unsigned char *)slab_at(&slab, i))[2999],
+		    i % 251);
+	slab_release(&slab);
+}

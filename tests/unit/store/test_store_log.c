@@ -443,6 +443,13 @@ on_restore(void *context, const struct record *record)
 }
 
 static void
+on_expect(void *context, size_t jobs)
+{
+	(void)context;
+	(void)jobs;
+}
+
+static void
 on_committed(void *context, int error)
 {
 	(void)context;
@@ -457,7 +464,8 @@ open_real(int expected, char *reason, size_t reason_bytes)
 	uint64_t next_id;
 	snprintf(path, sizeof(path), "%s/store", real.path);
 	struct store *store = store_log_open(path);
-	store->owner = (struct store_owner){ .restore = on_restore,
+	store->owner = (struct store_owner){ .expect = on_expect,
+		.restore = on_restore,
 		.committed = on_committed };
 	real.jobs = 0;
 	int error =
