@@ -17,7 +17,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DGSQ_VERSION='"$(VERSION)"' \
 # A line per file; `make V=1` shows the commands.
 say      = $(if $(V),,@echo '  $(1)';)
 COMPILE  = $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-LINK     = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+LINK     = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 SUBMAKE  = +@$(MAKE) --no-print-directory
 
 # Folder = process = binary = link line. What a program can do, its libraries
@@ -34,7 +34,7 @@ QCTL     = $(call sources,qctl)
 LIBCOMMON = $(BUILD)/libcommon.a
 LIBGSQ    = $(BUILD)/libgsq.a
 PROGRAMS  = $(BIN)/supervisor $(BIN)/queue $(BIN)/worker $(BIN)/qctl
-BENCH     = $(addprefix $(BUILD)/bench/,cycle restart durable backlog)
+BENCH     = $(addprefix $(BUILD)/bench/,cycle restart durable backlog store)
 DAEMON_LIBS = -levent_core -lmsgpackc -lconfuse
 
 all: $(PROGRAMS)
@@ -152,6 +152,7 @@ run-bench: all $(BENCH)
 $(BUILD)/bench/cycle: $(BUILD)/bench/beanstalk.o
 $(BUILD)/bench/durable $(BUILD)/bench/backlog: $(BUILD)/bench/subject.o \
     $(BUILD)/bench/lockstep.o
+$(BUILD)/bench/store: $(call objects,$(QUEUE))
 $(BENCH): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/support.o \
     $(LIBGSQ) $(LIBCOMMON)
 	$(call say,link $@)$(LINK) $(DAEMON_LIBS)

@@ -336,7 +336,8 @@ measure_life(struct bench *bench, uint64_t jobs, uint64_t per_commit)
 	double seconds = (double)(clock_monotonic_us() - begun_us) / 1000000;
 	printf("life %5lu a commit: %9.0f jobs/s, %6lu bytes written a job, "
 	       "disk at most %lu MiB (live %lu MiB), rewritten %lu MiB, "
-	       "longest progress %.1f ms\n",
+	       "longest pause of the loop to clean, sync and make room %.1f ms "
+	       "(target <= 5)\n",
 	    per_commit, (double)jobs / seconds,
 	    (bytes_written() - before) / jobs, most >> 20,
 	    state.live_bytes >> 20, state.rewritten_bytes >> 20,

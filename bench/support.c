@@ -124,8 +124,9 @@ instance_start(struct instance *instance, const char *bin, int64_t workers,
 {
 	static unsigned number;
 	const char *folder = getenv("TMPDIR");
-	snprintf(instance->directory, sizeof(instance->directory), "%.40s/g%u",
-	    folder != NULL ? folder : "/tmp", number++);
+	snprintf(instance->directory, sizeof(instance->directory),
+	    "%.40s/g%d-%u", folder != NULL ? folder : "/tmp", (int)getpid(),
+	    number++);
 	char program[256];
 	char log[sizeof(instance->directory) + 8];
 	char configuration[sizeof(instance->directory) + 8];

@@ -7,7 +7,7 @@
 #define SLOW_US 1000
 
 /* So long is felt by everybody who waits for the loop. */
-#define STALL_US 4000
+#define STALL_US 2000
 
 /*
  * Every disk has a slow sync now and then, and handing the next ones to the
@@ -17,12 +17,13 @@
  * points are earned back: on a disk that is slow for good, the loop is stopped
  * once.
  */
-#define SLOW_POINTS   24u
-#define THREAD_POINTS 32u
-#define MAX_POINTS    64u
+#define SLOW_POINTS   16u
+#define THREAD_POINTS 24u
+#define MAX_POINTS    32u
 
-/* So much is slow on any disk. */
-#define LARGE_BYTES (512u * 1024)
+/* So much is slow on any disk, and shared by enough jobs to pay for the
+ * thread: what comes in bulk, and what cleaning writes. */
+#define LARGE_BYTES (64u * 1024)
 
 void
 syncer_init(struct syncer *syncer, struct writer *writer)

@@ -321,15 +321,15 @@ Test(store_log, a_slow_sync_now_and_then_is_no_reason_for_the_thread)
 	world.sizes.segment_bytes_min = world.sizes.segment_bytes_max = 1 << 20;
 	open_with_thread(100);
 	for (int i = 0; i < 300; i++)
-		cr_assert(synced_in_place(i % 30 == 0 ? 2000 : 100));
+		cr_assert(synced_in_place(i % 30 == 0 ? 1900 : 100));
 }
 
 Test(store_log, two_slow_syncs_near_each_other_bring_the_thread)
 {
 	open_with_thread(100);
-	cr_assert(synced_in_place(2000));
+	cr_assert(synced_in_place(1900));
 	cr_assert(synced_in_place(100));
-	cr_assert(synced_in_place(2000));
+	cr_assert(synced_in_place(1900));
 	cr_assert_not(synced_in_place(100));
 	cr_assert(state().uses_thread);
 }
