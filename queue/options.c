@@ -173,9 +173,11 @@ read_file(struct options *options, const char *path)
 	char *wrong = configuration_read(&options->configuration, path);
 	if (wrong == NULL)
 		return OPTIONS_GO_ON;
+	/* 78 would tell the supervisor not to try again. */
+	int status = errno == 0 ? EXIT_CONFIGURATION : EXIT_BOOT_FAILED;
 	fputs(wrong, stderr);
 	free(wrong);
-	return EXIT_CONFIGURATION;
+	return status;
 }
 
 int

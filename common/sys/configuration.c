@@ -10,6 +10,7 @@
 
 #include <confuse.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,7 @@ static struct {
 	cfg_t *root; /* its filename is the one being read, also of sections */
 	struct buffer errors;
 	int depth; /* of includes */
+	int need;  /* an errno: the machine could not read, for now */
 } reading;
 
 static void
@@ -388,11 +390,21 @@ parse_text(struct configuration_text *text)
 
 /* Parses one file with its name and lines in the errors; what stood there
  * before comes back. False when the file cannot be read, with the reason. */
+/* Something that goes by, and says nothing about the file. */
+static bool
+is_need(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ||
+	    error == EIO;
+}
+
 static const char *
 parse_file(const char *path)
 {
 	struct configuration_text text;
 	const char *reason = configuration_text_read(&text, path);
+	if (reason != NULL && is_need(errno))
+		reading.need = errno;
 	if (reason == NULL) {
 		char *kept_name = reading.root->filename;
 		int kept_line = reading.root->line;
@@ -641,6 +653,7 @@ configuration_read(struct configuration *configuration, const char *path)
 	cfg_t *root = make_schema();
 	reading.root = root;
 	reading.depth = 0;
+	reading.need = 0;
 	const char *reason = parse_file(path);
 	if (reason != NULL) {
 		snprintf(where, sizeof(where), "%s: ", path);
@@ -651,6 +664,7 @@ configuration_read(struct configuration *configuration, const char *path)
 		take_all(configuration, root);
 	cfg_free(root);
 	reading.root = NULL;
+	errno = reading.need;
 	return errors;
 }
 

@@ -77,7 +77,8 @@ void configuration_release(struct configuration *configuration);
  * Reads a file over what is there; the queues and pools of the file, when it
  * has any, take the place of those before. NULL when good; else all that is
  * wrong, one "file:line: what" a line, each with its newline, allocated, to be
- * freed by the caller, and the configuration is as it was.
+ * freed by the caller, and the configuration is as it was. errno is then 0, or
+ * what kept the machine from reading a file that may be good (EMFILE, ...).
  */
 char *configuration_read(struct configuration *configuration, const char *path);
 

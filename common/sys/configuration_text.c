@@ -176,6 +176,7 @@ configuration_text_read(struct configuration_text *text, const char *path)
 	int error = read_file(path, &buffer);
 	text->bytes = buffer.bytes; /* nothing was consumed: start is 0 */
 	text->count = buffer_count(&buffer);
+	errno = error;
 	if (error != 0)
 		return error == EFBIG ? "larger than 1 MiB"
 				      : strerrordesc_np(error);

@@ -5,9 +5,11 @@
 #include "base/units.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -320,6 +322,17 @@ expect_unreadable(const char *name, const char *reason)
 	errors = configuration_read(&configuration, name);
 	cr_assert_not_null(errors);
 	cr_expect_str_eq(errors, wanted);
+	cr_expect_eq(errno, 0);
+}
+
+Test(configuration, a_machine_in_need_is_no_fault_of_the_file)
+{
+	struct rlimit none = { 0, 0 };
+	write_file(path, "", 0);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	errors = configuration_read(&configuration, path);
+	cr_assert_not_null(errors);
+	cr_assert_eq(errno, EMFILE);
 }
 
 Test(configuration, a_file_that_cannot_be_read_is_told_with_the_reason)
