@@ -2,6 +2,7 @@
 #include "queue/store_log.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "base/units.h"
 #include "core/job.h"
 #include "queue/record.h"
@@ -326,7 +327,9 @@ give_up(struct store_log *log)
 	struct segments *segments = &log->segments;
 	const struct writer *writer = &log->writer;
 	int error = 0;
-	while (error == 0 && writer->durable >= writer->said_sequence &&
+	while (error == 0 &&
+	    (writer->durable >= writer->said_sequence ||
+		PLANTED(CLEANED_TOO_EARLY)) &&
 	    segments->all[0].number < writer->said_first) {
 		bool keep = log->is_full || !has_spare(log) ||
 		    segments->bytes <=

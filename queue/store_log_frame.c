@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue/store_log_frame.h"
 
+#include "base/planted.h"
 #include "queue/store_log_format.h"
 
 #include <endian.h>
@@ -61,6 +62,14 @@ checksum_of(uint64_t log_id, const char *bytes, size_t count)
 	return XXH3_64bits_withSeed(bytes, count, log_id);
 }
 
+/* Of all that stands before it. */
+static uint64_t
+header_checksum(uint64_t log_id, const char *bytes)
+{
+	return checksum_of(
+	    log_id, bytes, PLANTED(CHECKSUM_WITHOUT_LENGTH) ? 60 : 72);
+}
+
 static uint64_t
 mark_of(uint64_t log_id, uint64_t sequence, uint32_t segment, uint32_t end)
 {
@@ -93,7 +102,7 @@ frame_close(char *bytes, struct frame *frame)
 	write_32(bytes + 56, frame->offset);
 	write_32(bytes + 60, frame->payload_bytes);
 	write_64(bytes + 64, frame->payload_checksum);
-	frame->checksum = checksum_of(frame->log_id, bytes, 72);
+	frame->checksum = header_checksum(frame->log_id, bytes);
 	write_64(bytes + 72, frame->checksum);
 	memset(behind, 0, (size_t)(trailer - behind));
 	write_64(trailer, frame->sequence);
@@ -122,7 +131,10 @@ frame_read(const char *bytes, uint64_t log_id, struct frame *ret_frame)
 		.checksum = read_64(bytes + 72),
 	};
 	if ((log_id != 0 && frame.log_id != log_id) ||
-	    frame.checksum != checksum_of(frame.log_id, bytes, 72))
+	    frame.checksum != header_checksum(frame.log_id, bytes))
+		return false;
+	/* What no writer ever wrote; the store would end the process for it. */
+	if (frame.first_segment > frame.segment)
 		return false;
 	*ret_frame = frame;
 	return true;

@@ -2,6 +2,7 @@
 #include "queue/store_log_sync.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 
 /* Longer than this, and the loop has better things to do. */
 #define SLOW_US 1000
@@ -115,6 +116,8 @@ syncer_run(struct syncer *syncer)
 		syncer->log_bytes = syncer->writer->log_bytes;
 		int error = segments_file(syncer->segments, segment, &file);
 		if (error == 0)
+			error = syncer->io->sync(syncer->io, file);
+		if (error != 0 && PLANTED(SYNC_RETRIED))
 			error = syncer->io->sync(syncer->io, file);
 		if (error != 0)
 			return error;

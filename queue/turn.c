@@ -2,6 +2,7 @@
 #include "queue/turn.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -141,7 +142,8 @@ turn_init(struct turn *turn, struct store *log, struct store *memory,
 	if (error != 0)
 		return error;
 	CHECK(next_id >= turn->core.next_id);
-	turn->core.next_id = next_id;
+	if (!PLANTED(ID_USED_AGAIN))
+		turn->core.next_id = next_id;
 	turn->kept_next_id = next_id;
 	turn->reserved_next_id = next_id;
 	return 0;
@@ -234,7 +236,8 @@ deliver(struct turn *turn, const struct wish *wish)
 {
 	const struct job *job = job_at(&turn->core.jobs, wish->job);
 	bool in_memory = durability_of(turn, job->lane) == DURABILITY_MEMORY;
-	bool kept = wish->id < turn->kept_next_id || in_memory;
+	bool kept = wish->id < turn->kept_next_id || in_memory ||
+	    PLANTED(DELIVERY_BEFORE_DURABLE);
 	turn->shown |= kept && !in_memory;
 	turn->effects.deliver(turn->effects.context, wish->subscriber,
 	    wish->job, turn_body(turn, job), kept);
@@ -301,10 +304,7 @@ turn_wait(struct turn *turn)
 static void
 commit(struct turn *turn)
 {
-	bool relaxed = !turn->needs_sync;
-#ifdef GSQ_PLANTED_ANSWER_BEFORE_SYNC
-	relaxed = true; /* a bug, for tests/chaos/prove to find */
-#endif
+	bool relaxed = !turn->needs_sync || PLANTED(ANSWER_BEFORE_SYNC);
 	turn->gathering = false;
 	turn->needs_sync = false;
 	turn->committing = true;

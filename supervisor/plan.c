@@ -2,6 +2,7 @@
 #include "supervisor/plan.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "base/units.h"
 
 #include <errno.h>
@@ -618,7 +619,7 @@ restart_unplanned(
 	window_expire(&plan->window, plan->now_ms, plan->options.window_ms);
 	window_add(&plan->window, plan->now_ms);
 	if (limit != PLAN_RESTARTS_UNLIMITED &&
-	    (int64_t)plan->window.count > limit) {
+	    (int64_t)plan->window.count > limit + PLANTED(WINDOW_OFF_BY_ONE)) {
 		rest(child, PLAN_STATE_DOWN);
 		give_up(plan, child, PLAN_WHY_MAX_RESTARTS, PLAN_EXIT_GAVE_UP);
 		return;

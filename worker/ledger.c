@@ -2,6 +2,7 @@
 #include "worker/ledger.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 
 #include <stddef.h>
 
@@ -402,6 +403,9 @@ see_lost(struct ledger *ledger, const struct ledger_fact *fact,
 	(void)wishes;
 	ledger->connected = false;
 	ledger->owed = 0;
+	if (PLANTED(UNSETTLED_RESULTS_DROPPED))
+		while (!TAILQ_EMPTY(&ledger->sent))
+			forget(ledger, TAILQ_FIRST(&ledger->sent));
 	unsend(ledger, &ledger->sent);
 	unsend(ledger, &ledger->requested);
 }

@@ -2,6 +2,7 @@
 #include "core/core.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "core/absent.h"
 #include "core/due.h"
 #include "core/ending.h"
@@ -433,7 +434,8 @@ on_result(struct core *core, const struct fact *fact)
 	const struct job *job = handle ? job_at(&core->jobs, handle) : NULL;
 	if (job != NULL && fact->subscriber != 0 && job->state == JOB_RUNNING &&
 	    job->place == fact->subscriber &&
-	    job->delivery == fact->result.delivery)
+	    (job->delivery == fact->result.delivery ||
+		PLANTED(STALE_RESULT_TAKEN)))
 		end_run(core, handle, &fact->result.outcome);
 	else
 		refuse_stale(core);
@@ -445,7 +447,8 @@ on_gone(struct core *core, const struct fact *fact)
 	struct subscriber *subscriber =
 	    subscriber_at(&core->demand, fact->subscriber);
 	CHECK(subscriber->connected);
-	demand_unsubscribe(&core->demand, &core->lanes, subscriber);
+	if (!PLANTED(DEMAND_KEPT_AT_DISCONNECT))
+		demand_unsubscribe(&core->demand, &core->lanes, subscriber);
 	struct wish *wish = wish_add(core, WISH_TELL);
 	wish->event = EVENT_GONE;
 	wish->subscriber = subscriber->handle;
@@ -455,6 +458,8 @@ on_gone(struct core *core, const struct fact *fact)
 		return;
 	}
 	/* A foreign worker: that its connection is closed is all we have. */
+	if (PLANTED(LEASE_KEPT_AT_DISCONNECT))
+		return;
 	ending_of_subscriber(core, subscriber, true,
 	    SPAN_LITERAL("the worker's connection broke"));
 	demand_leave(&core->demand, subscriber);

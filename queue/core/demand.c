@@ -2,6 +2,7 @@
 #include "core/demand.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 
 void
 demand_init(struct demand *demand)
@@ -212,7 +213,7 @@ demand_ask(struct demand *demand, const struct lanes *lanes,
 		return false;
 	if (subscription->demand == 0)
 		subscription->waiting_since = ++demand->events;
-	subscription->demand += n;
+	subscription->demand += n + PLANTED(ONE_JOB_TOO_MANY);
 	place(demand, lanes, subscription);
 	return true;
 }
