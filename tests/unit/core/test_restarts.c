@@ -5,6 +5,7 @@
  * (tell sees to that). What the store would keep, what each worker has in hand
  * and who lives is known here, apart from the core.
  */
+#include "core/verify.h"
 #include "support.h"
 
 #include <criterion/criterion.h>
@@ -376,4 +377,25 @@ Test(restarts, a_long_life_with_many_loses_and_doubles_nothing)
 	cr_expect_gt(unknown, 50);
 	cr_expect_gt(released, 500);
 	cr_expect_gt(died, 300);
+}
+
+Test(restarts, many_restored_jobs_are_found_by_their_ids)
+{
+	enum { COUNT = 5000 };
+	begin();
+	core_expect(&core, COUNT);
+	for (uint64_t id = 1; id <= COUNT; id++) {
+		struct fact fact = { .kind = FACT_RESTORE, .now_ms = now_ms };
+		fact.restore.queue = SPAN_LITERAL("mail");
+		fact.restore.job = (struct job){
+			.id = 3 * id, .priority = 128, .state = JOB_READY
+		};
+		core_step(&core, &fact);
+	}
+	cr_assert_null(verify_core(&core));
+	for (uint64_t id = 1; id <= COUNT; id++)
+		cr_assert_neq(jobs_find(&core.jobs, 3 * id), 0);
+	cr_assert_eq(jobs_find(&core.jobs, 4), 0);
+	cr_assert_eq(core.next_id, 3 * COUNT + 1);
+	core_release(&core);
 }

@@ -145,3 +145,40 @@ Test(record, an_ordinary_job_takes_a_few_bytes_beside_its_body)
 	cr_assert_leq(record_write_state(room, &record) - room, 10);
 	cr_assert_leq(record_write_gone(room, job.id) - room, 5);
 }
+
+Test(record, a_reason_that_is_too_long_is_cut)
+{
+	static char reason[REASON_BYTES_MAX + 50], room[4096];
+	memset(reason, 'r', sizeof(reason));
+	struct job job = { .id = 7, .state = JOB_READY };
+	struct record record = { .job = &job,
+		.queue = SPAN_LITERAL("mail"),
+		.reason = { reason, sizeof(reason) } };
+	struct stored stored;
+	const char *at = room;
+	char *end = record_write_state(room, &record);
+	cr_assert(record_read(&at, end, &stored));
+	cr_assert_eq(stored.reason.count, REASON_BYTES_MAX);
+	cr_assert_eq(at, end);
+}
+
+/* Bytes that say a text is longer than any may be. */
+Test(record, a_text_that_is_too_long_was_written_by_nobody)
+{
+	static char room[4096];
+	struct job job = { .id = 7, .state = JOB_READY };
+	struct record record = { .job = &job, .queue = SPAN_LITERAL("mail") };
+	struct stored stored;
+	const char *at = room;
+	/* kind, id, state, priority, delivery, attempt, then the reason. */
+	record_write_state(room, &record);
+	room[6] = (char)(REASON_BYTES_MAX + 1);
+	cr_assert_not(record_read(&at, room + sizeof(room), &stored));
+	/* And in a FULL: reason, when it was enqueued, then the queue. */
+	record_write_full(room, &record, (struct span){ 0 });
+	cr_assert_eq(room[8], 4);
+	room[8] = NAME_BYTES_MAX + 1;
+	cr_assert_not(record_read(&at, room + sizeof(room), &stored));
+	room[8] = 0;
+	cr_assert_not(record_read(&at, room + sizeof(room), &stored));
+}

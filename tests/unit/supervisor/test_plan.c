@@ -1113,3 +1113,81 @@ Test(plan, verify_sees_what_is_broken)
 	plan.window.count = 1;
 	cr_assert_not_null(plan_verify(&plan));
 }
+
+/* ---- several pools ---- */
+
+static void
+tell_scale_of(unsigned pool, unsigned workers)
+{
+	step(&(struct plan_fact){
+	    .event = PLAN_EVENT_SCALE, .pool = pool, .workers = workers });
+}
+
+Test(plan, pools_are_scaled_apart)
+{
+	init_plan(usual_options(), 2);
+	tell_scale_of(1, 3);
+	cr_assert_eq(plan_pool_workers(&plan, 0), 2);
+	cr_assert_eq(plan_pool_workers(&plan, 1), 3);
+	tell_scale_of(1, 1);
+	cr_assert_eq(plan_pool_workers(&plan, 0), 2);
+	cr_assert_eq(plan_pool_workers(&plan, 1), 1);
+	tell_scale_of(0, 4);
+	cr_assert_eq(plan_pool_workers(&plan, 0), 4);
+	cr_assert_eq(plan_pool_workers(&plan, 1), 1);
+}
+
+Test(plan, all_pools_share_the_places_also_of_those_about_to_leave)
+{
+	boot_all(usual_options(), 4);
+	cr_assert(plan_scale_fits(&plan, 0, CHILDREN_MAX));
+	cr_assert_not(plan_scale_fits(&plan, 0, CHILDREN_MAX + 1));
+	cr_assert(plan_scale_fits(&plan, 1, CHILDREN_MAX - 4));
+	cr_assert_not(plan_scale_fits(&plan, 1, CHILDREN_MAX - 3));
+	tell_scale_of(0, 1);
+	cr_assert_eq(state_of(4), PLAN_STATE_STOPPING);
+	cr_assert_not(plan_scale_fits(&plan, 1, CHILDREN_MAX - 3));
+	for (unsigned child = 2; child <= 4; child++)
+		tell_exit(child, 0);
+	cr_assert(plan_scale_fits(&plan, 1, CHILDREN_MAX - 3));
+}
+
+Test(plan, fewer_workers_with_their_older_ones_still_leaving_need_both_places)
+{
+	boot_all(usual_options(), 4);
+	tell_scale_of(0, 2);
+	cr_assert(plan_scale_fits(&plan, 0, CHILDREN_MAX));
+	cr_assert(plan_scale_fits(&plan, 0, 1));
+}
+
+/* ---- words and figures ---- */
+
+Test(plan, every_state_and_every_reason_has_a_name)
+{
+	for (int state = 0; state < PLAN_STATE_COUNT; state++)
+		cr_assert_gt(
+		    strlen(plan_state_name((enum plan_state)state)), 0);
+	for (int why = PLAN_WHY_NONE + 1; why < PLAN_WHY_COUNT; why++)
+		cr_assert_gt(strlen(plan_why_text((enum plan_why)why)), 0);
+}
+
+Test(plan, restarts_are_counted_while_they_are_in_the_window)
+{
+	boot_all(usual_options(), 2);
+	tell_kill(1);
+	tell(PLAN_EVENT_READY, 1);
+	pass(3000);
+	tell_kill(1);
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms), 2);
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms + 2000), 2);
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms + 2001), 1);
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms + 5001), 0);
+}
+
+Test(plan, a_second_boot_changes_nothing)
+{
+	boot_all(usual_options(), 2);
+	tell(PLAN_EVENT_BOOT, 0);
+	cr_assert_eq(wish_count, 0);
+	cr_assert_eq(plan.group, PLAN_GROUP_RUN);
+}

@@ -327,12 +327,17 @@ expect_unreadable(const char *name, const char *reason)
 
 Test(configuration, a_machine_in_need_is_no_fault_of_the_file)
 {
-	struct rlimit none = { 0, 0 };
+	struct rlimit kept, none;
 	write_file(path, "", 0);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &kept), 0);
+	none = (struct rlimit){ 0, kept.rlim_max };
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
 	errors = configuration_read(&configuration, path);
+	int error = errno;
+	/* Criterion needs some to tell how it went. */
+	setrlimit(RLIMIT_NOFILE, &kept);
 	cr_assert_not_null(errors);
-	cr_assert_eq(errno, EMFILE);
+	cr_assert_eq(error, EMFILE);
 }
 
 Test(configuration, a_file_that_cannot_be_read_is_told_with_the_reason)
