@@ -31,14 +31,24 @@ turn_of(const struct request *request)
 	return &request->client->server->turn;
 }
 
+/* The answer to what has just changed something: not before it is kept. */
+static enum visible
+visible(const struct request *request)
+{
+	return turn_of(request)->gathering ? VISIBLE_COMMITTED : VISIBLE_NOW;
+}
+
+/* Whoever hears that his delivery is stale drops its result; what made it so
+ * may still be lost. */
 static void
 refuse(const struct request *request, enum refusal refusal, const char *words)
 {
 	struct server *server = request->client->server;
 	server->refused++;
 	if (request->wants_answer)
-		outlet_refuse(&server->outlet, request->client, request->msgid,
-		    refusal, words);
+		outlet_refuse_when(&server->outlet, request->client,
+		    request->msgid, refusal, words,
+		    refusal == REFUSAL_STALE ? visible(request) : VISIBLE_NOW);
 	else
 		log_event(LOG_DEBUG, "refused",
 		    "client_pid=%d refusal=%s words=\"%s\"",
@@ -52,13 +62,6 @@ refuse_as_core(const struct request *request)
 {
 	const struct core *core = &turn_of(request)->core;
 	refuse(request, core->refusal, core->words);
-}
-
-/* The answer to what has just changed something: not before it is kept. */
-static enum visible
-visible(const struct request *request)
-{
-	return turn_of(request)->gathering ? VISIBLE_COMMITTED : VISIBLE_NOW;
 }
 
 static void
@@ -268,6 +271,8 @@ take_held(const msgpack_object *array, struct held_list *held)
 	return NULL;
 }
 
+/* What is unknown may have ended in the batch that gathers, and the worker
+ * forgets its result. */
 static void
 answer_subscribe(const struct request *request, const struct held_list *held)
 {
@@ -285,8 +290,7 @@ answer_subscribe(const struct request *request, const struct held_list *held)
 			put_unsigned(&writer, held->items[i].id);
 	put_key(&writer, "pid");
 	put_integer(&writer, getpid());
-	outlet_end(&request->client->server->outlet, request->client, &writer,
-	    VISIBLE_NOW);
+	end_answer(request, &writer);
 }
 
 /* Who the kernel says it is counts: only a process can speak for itself, so
@@ -418,6 +422,7 @@ take_outcome(const msgpack_object *error)
 static void
 on_response(struct client *client, const struct message *message)
 {
+	static struct log_limit limit = { .event = "stale" };
 	struct server *server = client->server;
 	struct fact fact = { .kind = FACT_ANSWER,
 		.now_ms = server_now_ms(server),
@@ -426,8 +431,10 @@ on_response(struct client *client, const struct message *message)
 	fact.answer.outcome = take_outcome(message->error);
 	if (turn_step(&server->turn, &fact, (struct span){ 0 }) !=
 	    REFUSAL_NONE) {
-		log_event(LOG_INFO, "stale", "client_pid=%d msgid=%" PRIu64,
-		    (int)client->credentials.pid, message->msgid);
+		if (log_allows(&limit))
+			log_event(LOG_INFO, "stale",
+			    "client_pid=%d msgid=%" PRIu64,
+			    (int)client->credentials.pid, message->msgid);
 		turn_wait(&server->turn);
 	}
 	outlet_count_answer(&server->outlet, client);

@@ -347,7 +347,10 @@ put_worker(struct message_writer *writer, const struct core *core,
 	put_key(writer, "done");
 	put_unsigned(writer, subscriber->done);
 	put_key(writer, "supervised");
-	put_boolean(writer, subscriber->incarnation > 0);
+	/* The supervisor's word counts, not the worker's own. */
+	put_boolean(writer,
+	    roll_is_alive(
+		&core->roll, subscriber->pid, subscriber->incarnation));
 	put_key(writer, "connected");
 	put_boolean(writer, subscriber->connected);
 	put_key(writer, "jobs");

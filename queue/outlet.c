@@ -107,16 +107,22 @@ outlet_end(struct outlet *outlet, struct client *client,
 }
 
 void
-outlet_refuse(struct outlet *outlet, struct client *client, uint64_t msgid,
-    enum refusal refusal, const char *words)
+outlet_refuse_when(struct outlet *outlet, struct client *client, uint64_t msgid,
+    enum refusal refusal, const char *words, enum visible visible)
 {
 	struct buffer *output = &client->peer.output;
 	size_t before = buffer_count(output);
 	if (message_refuse(output, msgid, refusal, words) != 0)
 		cut_off(client);
 	else if (!is_over(client))
-		account(
-		    outlet, client, buffer_count(output) - before, VISIBLE_NOW);
+		account(outlet, client, buffer_count(output) - before, visible);
+}
+
+void
+outlet_refuse(struct outlet *outlet, struct client *client, uint64_t msgid,
+    enum refusal refusal, const char *words)
+{
+	outlet_refuse_when(outlet, client, msgid, refusal, words, VISIBLE_NOW);
 }
 
 void

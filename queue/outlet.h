@@ -41,9 +41,14 @@ void outlet_forget(struct outlet *outlet, struct client *client);
 void outlet_end(struct outlet *outlet, struct client *client,
     struct message_writer *writer, enum visible visible);
 
-/* A refusal, whole. */
+/* A refusal, whole; that may be seen now. */
 void outlet_refuse(struct outlet *outlet, struct client *client, uint64_t msgid,
     enum refusal refusal, const char *words);
+
+/* The same, of one that tells of a change. */
+void outlet_refuse_when(struct outlet *outlet, struct client *client,
+    uint64_t msgid, enum refusal refusal, const char *words,
+    enum visible visible);
 
 /* The client answered a delivery; settled is told when that is committed. */
 void outlet_count_answer(struct outlet *outlet, struct client *client);

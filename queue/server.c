@@ -2,6 +2,7 @@
 #include "queue/server.h"
 
 #include "base/check.h"
+#include "base/units.h"
 #include "queue/inlet.h"
 #include "queue/report.h"
 #include "queue/store_log.h"
@@ -196,15 +197,16 @@ on_client_message(struct peer *peer, const struct message *message)
 static void
 on_client_gone(struct peer *peer, const char *reason)
 {
+	static struct log_limit limit = { .event = "bad-message" };
 	struct client *client = peer->context;
-	if (peer->sent_rubbish)
+	if (!peer->sent_rubbish)
+		log_event(LOG_DEBUG, "disconnect",
+		    "client_pid=%d reason=\"%s\"", (int)client->credentials.pid,
+		    reason);
+	else if (log_allows(&limit))
 		log_event(LOG_WARNING, "bad-message",
 		    "client_pid=%d uid=%d reason=\"%s\"",
 		    (int)client->credentials.pid, (int)client->credentials.uid,
-		    reason);
-	else
-		log_event(LOG_DEBUG, "disconnect",
-		    "client_pid=%d reason=\"%s\"", (int)client->credentials.pid,
 		    reason);
 	inlet_gone(client);
 	client_free(client);
@@ -223,6 +225,20 @@ static const struct peer_events client_events = {
 	.on_drained = on_client_drained,
 };
 
+/* Not each one of a storm of them. */
+static void
+tell_full(struct server *server, const char *reason)
+{
+	int64_t now_ms = server_now_ms(server);
+	if (server->full_told_ms != 0 &&
+	    now_ms - server->full_told_ms < SECOND_MS)
+		return;
+	server->full_told_ms = now_ms;
+	log_event(LOG_WARNING, "connections-full",
+	    "connections=%" PRIu32 " reason=\"%s\"", server->client_count,
+	    reason);
+}
+
 /* Best effort: a fresh socket takes so few bytes at once or never. */
 static void
 turn_away(struct server *server, int fd, const char *words)
@@ -239,8 +255,15 @@ turn_away(struct server *server, int fd, const char *words)
 static void
 welcome(struct server *server, int fd)
 {
-	if (server->client_count >= CONNECTIONS_MAX) {
-		turn_away(server, fd, "too many connections");
+	const char *full = NULL;
+	if (server->client_count >= CONNECTIONS_MAX)
+		full = "too many connections";
+	else if (fd >= server->client_descriptors)
+		full = "too many connections for the limit of descriptors "
+		       "(ulimit -n)";
+	if (full != NULL) {
+		tell_full(server, full);
+		turn_away(server, fd, full);
 		return;
 	}
 	struct client *client = calloc(1, sizeof(*client));
@@ -261,8 +284,7 @@ welcome(struct server *server, int fd)
 static void
 pause_accepting(struct server *server, int error)
 {
-	log_event(
-	    LOG_WARNING, "accept-failed", "error=\"%s\"", strerror(error));
+	tell_full(server, strerror(error));
 	event_del(server->accept_event);
 	event_add(server->resume_event,
 	    &(struct timeval){ .tv_usec = ACCEPT_PAUSE_MS * 1000 });
@@ -560,6 +582,7 @@ prepare(struct server *server)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN); /* Ctrl-C is the supervisor's business */
 	title_set("gsq: queue (%s)", server->options->directory);
+	server->client_descriptors = socket_client_descriptors();
 	server->base = event_base_new();
 	if (server->base == NULL)
 		return failed("event loop", ENOMEM, EXIT_BOOT_FAILED);

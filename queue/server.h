@@ -31,6 +31,8 @@ struct server {
 
 	struct client_list clients;
 	uint32_t client_count;
+	int client_descriptors; /* those above are the store's */
+	int64_t full_told_ms;	/* when the log said so; 0: never */
 	struct roster roster;
 
 	int listener;

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/planted.h"
+#include "base/units.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -51,6 +52,19 @@ wall_of(int64_t monotonic_ms)
 	return monotonic_ms - clock_monotonic_ms() + clock_wall_ms();
 }
 
+/* The other way round. No delay is longer than the longest, whatever was
+ * written by whatever clock. */
+static int64_t
+monotonic_of(int64_t wall_ms)
+{
+	int64_t now_ms = clock_wall_ms();
+	if (wall_ms > now_ms + DURATION_MS_MAX)
+		wall_ms = now_ms + DURATION_MS_MAX;
+	if (wall_ms < now_ms - DURATION_MS_MAX)
+		wall_ms = now_ms - DURATION_MS_MAX;
+	return wall_ms - now_ms + clock_monotonic_ms();
+}
+
 static void
 make_record(const struct turn *turn, uint32_t handle, struct record *record)
 {
@@ -82,8 +96,7 @@ on_restore(void *context, const struct record *record)
 	fact.restore.job = *record->job;
 	fact.restore.reason = record->reason;
 	if (record->job->state == JOB_DELAYED)
-		fact.restore.job.at_ms =
-		    record->due_wall_ms - clock_wall_ms() + fact.now_ms;
+		fact.restore.job.at_ms = monotonic_of(record->due_wall_ms);
 	core_step(&turn->core, &fact);
 }
 
@@ -115,6 +128,7 @@ on_committed(void *context, int error)
 	CHECK(turn->committing);
 	turn->committing = false;
 	turn->kept_next_id = turn->committing_next_id;
+	turn->kept_reserved_next_id = turn->committing_reserved_next_id;
 	turn->effects.batch_committed(turn->effects.context);
 }
 
@@ -146,6 +160,7 @@ turn_init(struct turn *turn, struct store *log, struct store *memory,
 		turn->core.next_id = next_id;
 	turn->kept_next_id = next_id;
 	turn->reserved_next_id = next_id;
+	turn->kept_reserved_next_id = next_id;
 	return 0;
 }
 
@@ -178,10 +193,13 @@ begin_change(struct turn *turn, uint32_t lane)
 	return store_of(turn, durability);
 }
 
-/* A job may be lost with the power or sooner, its id must not come again. */
+/* A job may be lost with the power or sooner, its id must not come again: who
+ * hears of it waits until the reservation is safe, be it on its way already. */
 static void
 reserve_ids(struct turn *turn, uint64_t id)
 {
+	if (id >= turn->kept_reserved_next_id)
+		begin(turn);
 	if (id < turn->reserved_next_id)
 		return;
 	turn->reserved_next_id = id + IDS_RESERVED;
@@ -236,8 +254,11 @@ deliver(struct turn *turn, const struct wish *wish)
 {
 	const struct job *job = job_at(&turn->core.jobs, wish->job);
 	bool in_memory = durability_of(turn, job->lane) == DURABILITY_MEMORY;
-	bool kept = wish->id < turn->kept_next_id || in_memory ||
+	bool kept = wish->id < turn->kept_next_id ||
+	    (in_memory && wish->id < turn->kept_reserved_next_id) ||
 	    PLANTED(DELIVERY_BEFORE_DURABLE);
+	if (!kept)
+		begin(turn);
 	turn->shown |= kept && !in_memory;
 	turn->effects.deliver(turn->effects.context, wish->subscriber,
 	    wish->job, turn_body(turn, job), kept);
@@ -309,6 +330,7 @@ commit(struct turn *turn)
 	turn->needs_sync = false;
 	turn->committing = true;
 	turn->committing_next_id = turn->core.next_id;
+	turn->committing_reserved_next_id = turn->reserved_next_id;
 	turn->effects.batch_leaves(turn->effects.context);
 	must("commit", turn->log->operations->commit(turn->log, relaxed));
 }

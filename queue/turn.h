@@ -70,6 +70,8 @@ struct turn {
 	uint64_t committing_next_id;
 	uint64_t kept_next_id;	   /* jobs with ids below are committed */
 	uint64_t reserved_next_id; /* ids below are reserved in the log */
+	uint64_t committing_reserved_next_id; /* by the batch on its way */
+	uint64_t kept_reserved_next_id;	      /* and this is committed */
 };
 
 /*

@@ -468,11 +468,12 @@ client_free(struct control_client *client)
 static void
 on_gone(struct peer *peer, const char *reason)
 {
-	if (peer->sent_rubbish)
+	static struct log_limit limit = { .event = "bad-message" };
+	if (!peer->sent_rubbish)
+		log_event(LOG_DEBUG, "control-gone", "reason=\"%s\"", reason);
+	else if (log_allows(&limit))
 		log_event(LOG_WARNING, "bad-message",
 		    "socket=control reason=\"%s\"", reason);
-	else
-		log_event(LOG_DEBUG, "control-gone", "reason=\"%s\"", reason);
 	client_free(peer->context);
 }
 
@@ -497,14 +498,17 @@ turn_away(int fd, enum refusal refusal, const char *text)
 static bool
 is_permitted(int fd)
 {
+	static struct log_limit limit = { .event = "refused" };
 	struct credentials credentials;
 	if (socket_credentials(fd, &credentials) != 0)
 		return false;
 	if (credentials.uid == 0 || credentials.uid == geteuid())
 		return true;
-	log_event(LOG_WARNING, "refused",
-	    "socket=control client_pid=%d uid=%u reason=\"not permitted\"",
-	    (int)credentials.pid, (unsigned)credentials.uid);
+	if (log_allows(&limit))
+		log_event(LOG_WARNING, "refused",
+		    "socket=control client_pid=%d uid=%u "
+		    "reason=\"not permitted\"",
+		    (int)credentials.pid, (unsigned)credentials.uid);
 	return false;
 }
 
@@ -516,7 +520,8 @@ welcome(struct control *control, int fd)
 		    "control is for the supervisor's user and root");
 		return;
 	}
-	if (control->client_count == CONTROL_CLIENTS_MAX) {
+	if (control->client_count == CONTROL_CLIENTS_MAX ||
+	    fd >= socket_client_descriptors()) {
 		turn_away(fd, REFUSAL_FULL, "too many control connections");
 		return;
 	}

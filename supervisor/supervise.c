@@ -836,6 +836,18 @@ raise_descriptors(struct supervisor *supervisor)
 	setrlimit(RLIMIT_NOFILE, &raised);
 }
 
+/* For the whole tree. A core has the bodies of jobs in it; who wants one all
+ * the same can ask for it: "prlimit --core", or "ulimit -c" in a handler. */
+static void
+forbid_cores(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_CORE, &limit) != 0)
+		return;
+	limit.rlim_cur = 0;
+	setrlimit(RLIMIT_CORE, &limit);
+}
+
 static int
 become_supervisor(struct supervisor *supervisor)
 {
@@ -845,6 +857,7 @@ become_supervisor(struct supervisor *supervisor)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	raise_descriptors(supervisor);
+	forbid_cores();
 	title_set("gsq: supervisor (%s)", supervisor->options->directory);
 	spawn_kill_orphans(SIGKILL, note_inherited, supervisor);
 	int error = spawn_become_subreaper();

@@ -38,6 +38,12 @@
  * starve the others of a turn. */
 #define READ_BYTES_PER_TURN (64u * 1024)
 
+/* And how long the messages of one connection are worked on before the others
+ * have their turn, in microseconds: so many bytes may be thousands of requests,
+ * each of which looks at thousands of jobs. Long enough for hundreds of small
+ * ones, so that turns cost nothing. */
+#define WORK_US_PER_TURN 250
+
 /* Demand of one subscription. GenStage's default is 1000; a worker that holds
  * more than 10,000 jobs keeps them from everybody else. */
 #define DEMAND_MAX 10000
@@ -50,6 +56,11 @@
 
 /* Connections of the queue at once. Each costs two buffers, 4 KiB or more. */
 #define CONNECTIONS_MAX 16384
+
+/* Descriptors that no connection gets, however many knock: a store that cannot
+ * open its next file ends the queue, and a supervisor needs some for each child
+ * that it starts. */
+#define DESCRIPTORS_KEPT 16
 
 /* Workers of one supervisor. Bounded by its table, which is made at the start
  * so that a restart never asks for memory. */

@@ -292,6 +292,26 @@ log_event(enum log_level level, const char *event, const char *format, ...)
 	errno = kept;
 }
 
+bool
+log_allows(struct log_limit *limit)
+{
+	int64_t second = clock_monotonic_ms() / 1000;
+	if (second != limit->second) {
+		if (limit->left_out > 0)
+			log_event(LOG_WARNING, "left-out", "lines=%llu of=%s",
+			    (unsigned long long)limit->left_out, limit->event);
+		limit->second = second;
+		limit->count = 0;
+		limit->left_out = 0;
+	}
+	if (limit->count < LOG_LINES_PER_SECOND) {
+		limit->count++;
+		return true;
+	}
+	limit->left_out++;
+	return false;
+}
+
 /* ---- quoting ---- */
 
 #define QUOTES	     4

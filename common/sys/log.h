@@ -19,6 +19,7 @@
 #include "base/span.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
@@ -35,6 +36,22 @@ bool log_wants(enum log_level level);
  */
 void log_event(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Lines of one kind a second, of those that a client can cause as often as it
+ * likes. */
+#define LOG_LINES_PER_SECOND 100
+
+/* One for each kind of line, zeroed but for the name of the event. */
+struct log_limit {
+	const char *event;
+	int64_t second;
+	unsigned count;
+	uint64_t left_out;
+};
+
+/* May one more such line be written? How many were left out is told, as
+ * event=left-out, when there is room again. */
+bool log_allows(struct log_limit *limit);
 
 /*
  * Quotes bytes from outside for a field: printable words stand as they are,

@@ -4,6 +4,8 @@
 #include "base/check.h"
 #include "base/limits.h"
 
+#include "sys/clock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -45,7 +47,8 @@ peer_close(struct peer *peer)
 		return;
 	event_del(&peer->read_event);
 	event_del(&peer->write_event);
-	peer->reading = peer->writing = false;
+	event_del(&peer->again_event);
+	peer->reading = peer->writing = peer->unfinished = false;
 	close(peer->fd);
 	peer->fd = -1;
 }
@@ -230,6 +233,7 @@ end(struct peer *peer, const char *reason)
 enum intake {
 	INTAKE_MORE,   /* nothing whole is left */
 	INTAKE_PAUSED, /* the output is too full to go on */
+	INTAKE_ENOUGH, /* its time of this turn is over */
 	INTAKE_BAD,    /* peer->ended_reason says why */
 	INTAKE_CLOSED  /* by the handler */
 };
@@ -270,11 +274,13 @@ read_message(struct peer *peer, enum scan scan, struct message *message,
 	    message, &decoding.zone, bytes, peer->scanner.offset);
 }
 
-/* Hands out all whole messages; *bytes becomes what is left behind them. */
+/* Hands out whole messages, as many as there is time for and at least one;
+ * *bytes becomes what is left behind them. */
 static enum intake
 hand_out(struct peer *peer, struct span *bytes)
 {
 	struct message message;
+	int64_t began_us = clock_monotonic_us();
 	while (bytes->count > 0) {
 		if (peer->broken)
 			discard_output(peer);
@@ -296,6 +302,8 @@ hand_out(struct peer *peer, struct span *bytes)
 		bytes->bytes += peer->scanner.offset;
 		bytes->count -= peer->scanner.offset;
 		scanner_init(&peer->scanner, MESSAGE_BYTES_MAX);
+		if (clock_monotonic_us() - began_us >= WORK_US_PER_TURN)
+			return bytes->count > 0 ? INTAKE_ENOUGH : INTAKE_MORE;
 	}
 	return INTAKE_MORE;
 }
@@ -306,9 +314,29 @@ hand_out(struct peer *peer, struct span *bytes)
 enum look {
 	LOOK_GOOD,
 	LOOK_NOTHING, /* nothing to read now */
+	LOOK_ENOUGH,  /* the next turn goes on */
 	LOOK_OVER,    /* the end, an error or a bad message: peer->ended */
 	LOOK_CLOSED   /* by the handler */
 };
+
+static enum look
+out_of_memory(struct peer *peer)
+{
+	break_off(peer, memory_reason);
+	end(peer, memory_reason);
+	return LOOK_OVER;
+}
+
+/* By a timer, which fires in the next round of the loop: an event that makes
+ * itself active is called in this one, again and again. */
+static enum look
+go_on_next_turn(struct peer *peer)
+{
+	peer->unfinished = true;
+	if (event_add(&peer->again_event, &(struct timeval){ 0 }) == 0)
+		return LOOK_ENOUGH;
+	return out_of_memory(peer);
+}
 
 static enum look
 after_intake(struct peer *peer, enum intake intake)
@@ -319,6 +347,9 @@ after_intake(struct peer *peer, enum intake intake)
 	case INTAKE_PAUSED:
 		balance(peer);
 		return LOOK_GOOD;
+	case INTAKE_ENOUGH:
+		balance(peer);
+		return go_on_next_turn(peer);
 	case INTAKE_BAD:
 		peer->refusing = peer->sent_rubbish = true;
 		end(peer, peer->ended_reason);
@@ -327,14 +358,6 @@ after_intake(struct peer *peer, enum intake intake)
 		return LOOK_CLOSED;
 	}
 	UNREACHABLE();
-}
-
-static enum look
-out_of_memory(struct peer *peer)
-{
-	break_off(peer, memory_reason);
-	end(peer, memory_reason);
-	return LOOK_OVER;
 }
 
 static ssize_t
@@ -400,7 +423,8 @@ read_into_scratch(struct peer *peer)
 	buffer_consume(&peer->input, tail);
 	struct span left = { scratch, tail + (size_t)got };
 	enum intake intake = hand_out(peer, &left);
-	bool goes_on = intake == INTAKE_MORE || intake == INTAKE_PAUSED;
+	bool goes_on = intake == INTAKE_MORE || intake == INTAKE_PAUSED ||
+	    intake == INTAKE_ENOUGH;
 	if (left.count == 0 || !goes_on)
 		buffer_release(&peer->input);
 	else if (buffer_append(&peer->input, left.bytes, left.count) != 0)
@@ -428,9 +452,9 @@ static void
 look_for_the_last_time(struct peer *peer)
 {
 	enum look got = LOOK_GOOD;
-	for (int i = 0; i < LAST_READS_MAX && got == LOOK_GOOD; i++)
+	while (got == LOOK_GOOD && peer->last_reads++ < LAST_READS_MAX)
 		got = look(peer);
-	if (got != LOOK_CLOSED)
+	if (got != LOOK_CLOSED && got != LOOK_ENOUGH)
 		say_gone(peer, peer->broken_reason);
 }
 
@@ -446,17 +470,34 @@ end_of_look(struct peer *peer)
 }
 
 static void
-on_readable(evutil_socket_t fd, short what, void *context)
+go_on(struct peer *peer)
 {
-	struct peer *peer = context;
-	(void)fd;
-	(void)what;
 	if (peer->ended)
 		finish(peer);
 	else if (peer->broken)
 		look_for_the_last_time(peer);
 	else if (look(peer) == LOOK_OVER)
 		end_of_look(peer);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *context)
+{
+	struct peer *peer = context;
+	(void)fd;
+	(void)what;
+	if (!peer->unfinished) /* else on_again comes too: once is its turn */
+		go_on(peer);
+}
+
+static void
+on_again(evutil_socket_t none, short what, void *context)
+{
+	struct peer *peer = context;
+	(void)none;
+	(void)what;
+	peer->unfinished = false;
+	go_on(peer);
 }
 
 static void
@@ -490,8 +531,10 @@ peer_init(struct peer *peer, struct event_base *base, int priority, int fd,
 		on_readable, peer) != 0 ||
 	    event_assign(&peer->write_event, base, fd, EV_WRITE | EV_PERSIST,
 		on_writable, peer) != 0 ||
+	    evtimer_assign(&peer->again_event, base, on_again, peer) != 0 ||
 	    event_priority_set(&peer->read_event, priority) != 0 ||
-	    event_priority_set(&peer->write_event, priority) != 0)
+	    event_priority_set(&peer->write_event, priority) != 0 ||
+	    event_priority_set(&peer->again_event, priority) != 0)
 		return EINVAL;
 	if (event_add(&peer->read_event, NULL) != 0)
 		return errno != 0 ? errno : ENOMEM;

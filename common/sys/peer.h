@@ -4,9 +4,11 @@
  * bytes out. Plain events and own buffers: measured, a bufferevent costs twice
  * the rest of the loop.
  *
- * Reading is fair: at most READ_BYTES_PER_TURN per readiness. Writing is
- * bounded: a peer that does not read its answers (more than OUTPUT_BYTES_HIGH
- * of them waiting) is not read from either, until it has taken them.
+ * Reading is fair: at most READ_BYTES_PER_TURN per readiness, and no more
+ * messages than WORK_US_PER_TURN suffices for; the next turn goes on with the
+ * rest, after the others had theirs. Writing is bounded: a peer that does not
+ * read its answers (more than OUTPUT_BYTES_HIGH of them waiting) is not read
+ * from either, until it has taken them.
  *
  * What is appended to the output becomes visible in two steps, because the
  * queue must not answer before its disk has: peer_release says up to where
@@ -56,17 +58,20 @@ struct peer {
 	    released; /* bytes at the front of output that may be written */
 	bool reading;
 	bool writing;
+	bool unfinished; /* messages wait in the input for the next turn */
 	bool was_high;
 	bool broken; /* a write failed: on_gone follows from the loop */
 	const char *broken_reason;
-	bool ended; /* nothing more is read; on_gone follows when the
-		     * output is written */
+	int last_reads; /* after that */
+	bool ended;	/* nothing more is read; on_gone follows when the
+			 * output is written */
 	const char *ended_reason;
 	bool refusing;	   /* a refusal is still to be written before that */
 	bool sent_rubbish; /* it ended because of what the other side sent */
 	struct scanner scanner;
 	struct event read_event;
 	struct event write_event;
+	struct event again_event;
 };
 
 /*

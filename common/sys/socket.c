@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "sys/socket.h"
 
+#include "base/limits.h"
+
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -129,6 +133,16 @@ socket_accept(int listener)
 		if (errno != EINTR && errno != ECONNABORTED)
 			return -errno;
 	}
+}
+
+int
+socket_client_descriptors(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	int all = (int)limit.rlim_cur;
+	return all - (all / 4 < DESCRIPTORS_KEPT ? all / 4 : DESCRIPTORS_KEPT);
 }
 
 int

@@ -32,6 +32,11 @@ int socket_connect(const char *path);
  * none; EMFILE and ENFILE when out of descriptors). */
 int socket_accept(int listener);
 
+/* No client may have a descriptor of that number or above: DESCRIPTORS_KEPT of
+ * the limit, or a quarter of a small one, are for what this process itself has
+ * to open. The kernel always gives the smallest number that is free. */
+int socket_client_descriptors(void);
+
 /* Who is at the other end, as the kernel saw it when it connected. 0 or an
  * errno. */
 int socket_credentials(int fd, struct credentials *ret_credentials);

@@ -170,28 +170,6 @@ def test_bad_frames_at_the_control_socket():
         is_equal(gsq.pids(), pids, "pids")
 
 
-def test_promises_that_are_held_open_cost_nothing():
-    """A hundred connections that each promise much and then say nothing."""
-    with Gsq(workers=1, command=["builtin:noop"]) as gsq:
-        queue = gsq.pid_of("queue")
-        before = memory_kib(queue)
-        clients = [gsq.client() for _ in range(100)]
-        for client in clients:
-            # A request with a body of 1 MiB, of which 100 bytes come.
-            client.raw(b"\x94\x00\x01\xa7enqueue\x91\x82\xa5queue\xa1a\xa4body"
-                       b"\xc6\x00\x10\x00\x00" + b"x" * 100)
-        with gsq.client() as neighbour:
-            is_equal(neighbour.call("ping")["pid"], queue, "neighbour")
-        wait_until(lambda: gsq.call("stats")["connections"] >= 100,
-                   "all are connected")
-        grown = memory_kib(queue) - before
-        is_true(SANITIZED or grown < GROWTH_KIB, "grown by %d KiB" % grown)
-        for client in clients:
-            client.close()
-        wait_until(lambda: gsq.call("stats")["connections"] < 10,
-                   "the queue has noticed that they left")
-
-
 def test_a_message_over_four_mebibytes_is_refused():
     """Many bodies that are each small enough; and the queue lives on."""
     with Gsq(workers=1, command=["builtin:noop"]) as gsq:
@@ -247,28 +225,6 @@ def test_half_close_still_gets_the_answers():
             client.raw(PING * 50)
             client.socket.shutdown(socket.SHUT_WR)
             is_equal(len(client.read_to_end()), 50, "answers")
-
-
-def test_a_client_that_does_not_read_is_not_read_either():
-    """Answers pile up to a bound, then the queue waits for the client."""
-    with Gsq(workers=1, command=["builtin:noop"]) as gsq:
-        queue = gsq.pid_of("queue")
-        gsq.enqueue("x" * 60, *["y" * 60] * 500, queue="full")
-        before = memory_kib(queue)
-        request = packed([0, 1, "list", [{"queue": "full", "limit": 500}]])
-        with gsq.client() as greedy, gsq.client() as other:
-            greedy.socket.settimeout(1)
-            sent = 0
-            try:
-                while sent < 64 << 20:
-                    sent += greedy.socket.send(request * 1000)
-            except OSError:
-                pass
-            is_true(sent < 32 << 20, "the queue stopped reading", sent)
-            grown = memory_kib(queue) - before
-            is_true(SANITIZED or grown < 16 * 1024,
-                    "grown by %d KiB" % grown)
-            is_equal(other.call("ping")["pid"], queue, "neighbour")
 
 
 def test_unknown_methods_do_not_close_the_connection():

@@ -240,6 +240,26 @@ empty_pipe(void)
 		cr_assert_gt(read(reader, page, sizeof(page)), 0);
 }
 
+Test(log, lines_of_strangers_are_limited_and_what_was_left_out_is_told)
+{
+	struct log_limit limit = { .event = "noise" };
+	unsigned allowed = 0;
+	redirect_to_pipe();
+	log_open("queue", LOG_INFO);
+	for (int i = 0; i < 1000; i++)
+		allowed += log_allows(&limit);
+	/* The second may have changed once meanwhile. */
+	cr_assert(allowed == LOG_LINES_PER_SECOND ||
+	    allowed == 2 * LOG_LINES_PER_SECOND);
+	written();
+	cr_assert_gt(limit.left_out, 0);
+	while (!log_allows(&limit))
+		continue;
+	expect_match(written(),
+	    "level=warning .*event=left-out lines=[0-9]+ of=noise\n$");
+	cr_assert_eq(limit.left_out, 0);
+}
+
 Test(log, a_full_pipe_does_not_block_and_what_was_dropped_is_counted)
 {
 	redirect_to_pipe();

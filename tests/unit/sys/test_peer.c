@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 
+#include "sys/clock.h"
 #include "sys/socket.h"
 
 #include <criterion/criterion.h>
@@ -27,6 +28,7 @@ static uint64_t last_msgid;
 static size_t reply_bytes;   /* on_message appends a reply of that size */
 static unsigned close_after; /* messages, then on_message closes the peer */
 static bool releases = true; /* on_message sends what it appends */
+static int64_t work_us;	     /* and takes so long */
 
 static void
 reply(struct peer *from, uint64_t msgid)
@@ -50,6 +52,9 @@ on_message(struct peer *from, const struct message *message)
 	cr_assert_eq(gone, 0);
 	messages++;
 	last_msgid = message->msgid;
+	int64_t until_us = clock_monotonic_us() + work_us;
+	while (clock_monotonic_us() < until_us)
+		continue;
 	if (reply_bytes > 0)
 		reply(from, message->msgid);
 	if (messages == close_after)
@@ -111,7 +116,7 @@ TestSuite(peer, .init = set_up, .fini = tear_down, .timeout = 60);
 static void
 run(void)
 {
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 20 || (gone == 0 && peer.unfinished); i++)
 		event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
@@ -239,6 +244,47 @@ Test(peer, one_readiness_reads_a_bounded_number_of_bytes)
 	run();
 	cr_assert_eq(messages, 15000);
 	buffer_release(&buffer);
+}
+
+Test(peer, one_turn_works_on_messages_for_a_bounded_time)
+{
+	work_us = WORK_US_PER_TURN;
+	send_pings(50);
+	for (unsigned round = 1; round <= 10; round++) {
+		event_base_loop(base, EVLOOP_ONCE);
+		cr_assert_eq(messages, round);
+	}
+	send_pings(1); /* is not read before those are done */
+	run();
+	cr_assert_eq(messages, 51);
+	cr_assert_eq(last_msgid, 1);
+	cr_assert_eq(gone, 0);
+}
+
+Test(peer, what_a_dead_one_had_said_takes_its_turns_too)
+{
+	work_us = WORK_US_PER_TURN;
+	reply_bytes = 10; /* fails, as nobody is there */
+	send_pings(30);
+	close_far();
+	event_base_loop(base, EVLOOP_ONCE);
+	cr_assert_leq(messages, 2);
+	cr_assert_eq(gone, 0);
+	run();
+	cr_assert_eq(messages, 30);
+	cr_assert_eq(gone, 1);
+}
+
+Test(peer, an_unfinished_one_may_be_closed)
+{
+	work_us = WORK_US_PER_TURN;
+	send_pings(30);
+	event_base_loop(base, EVLOOP_ONCE);
+	cr_assert(peer.unfinished);
+	peer_close(&peer);
+	run();
+	cr_assert_eq(messages, 1);
+	cr_assert_eq(gone, 0);
 }
 
 Test(peer, an_idle_peer_holds_no_input)
