@@ -96,17 +96,97 @@ $(VERIFY)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,cc $< (verify))$(COMPILE) -DGSQ_VERIFY
 
+# ---- the simulator: worlds in one process, from a seed ---------------------
+# The real queue, session, ledger and plan, linked with a virtual disk, clock,
+# sockets and event loop. It looks through the invariants itself, and not after
+# every step, so these objects are the programs' own.
+
+SIM = $(VERIFY)/sim
+SIM_REAL = $(filter-out queue/io_disk.c queue/options.c,$(QUEUE)) \
+    supervisor/plan.c common/sys/peer.c $(filter-out common/sys/% \
+    common/base/pages.c,$(COMMON)) $(addprefix worker/,session.c ledger.c report.c outcome.c)
+SIM_WRAPPED = malloc calloc realloc free getpid _exit signal sigprocmask send \
+    recv __recv_chk shutdown close fcntl unlink store_log_open core_step \
+    ledger_step ledger_resend
+$(SIM): $(call verify_objects,$(wildcard tests/sim/*.c) tests/support/disk.c) \
+    $(call objects,$(SIM_REAL))
+	$(call say,link $@)$(LINK) -lmsgpackc \
+	    $(addprefix -Wl$(comma)--wrap=,$(SIM_WRAPPED))
+comma = ,
+
+sim: $(SIM)
+	@$(SIM) $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
+	    $(if $(STEPS),--steps $(STEPS)) $(SIM_OPTIONS)
+
+# ---- fuzzing: libFuzzer of clang; what it found is kept and is a test ------
+# Each target is linked with what it may use, with libFuzzer to attack it and
+# without to replay what is kept in tests/fuzz/corpus and tests/fuzz/finds.
+
+SECONDS_EACH ?= 60
+FUZZ = scanner request reply worker store configuration words core text output
+fuzzed_reply  = $(CLIENT) $(QCTL)
+fuzzed_worker = $(WORKER)
+fuzzed_store  = $(QUEUE) tests/fuzz/image.c tests/support/disk.c \
+                tests/support/store_world.c
+fuzzed_words  = $(CLIENT) $(QCTL)
+fuzzed_core   = $(call sources,queue/core)
+fuzzed_text   = $(CLIENT) $(QCTL)
+fuzzed_output = $(WORKER)
+
+FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined \
+             -fno-sanitize-recover=all -DSLAB_CHUNK_BITS=4
+fuzzers = $(addprefix $(VERIFY)/fuzz_,$(1))
+define fuzz_rule
+$(VERIFY)/fuzz_$(1) $(VERIFY)/replay_$(1): $(call verify_objects, \
+    tests/fuzz/target_$(1).c $(fuzzed_$(1)) $(COMMON))
+REPLAYS += $(VERIFY)/replay_$(1)
+endef
+$(foreach target,$(FUZZ),$(eval $(call fuzz_rule,$(target))))
+$(REPLAYS): $(VERIFY)/tests/fuzz/replay.o
+$(VERIFY)/seed_store: $(call verify_objects,tests/fuzz/seed_store.c \
+    $(fuzzed_store) $(COMMON))
+$(REPLAYS) $(VERIFY)/seed_store:
+	$(call say,link $@)$(LINK) $(DAEMON_LIBS) -ljansson
+$(call fuzzers,$(FUZZ)):
+	$(call say,link $@)$(LINK) -fsanitize=fuzzer $(DAEMON_LIBS) -ljansson
+
+replay: deps
+	$(SUBMAKE) run-replay
+run-replay: $(REPLAYS)
+	@tests/fuzz/run --replay $(VERIFY)
+
+fuzz:
+	@tools/deps build fuzz
+	$(SUBMAKE) run-fuzz BUILD=$(BUILD)/fuzz CC=clang HARDENING=-fPIE \
+	    CFLAGS='-O1 -g -fno-omit-frame-pointer' EXTRA_CFLAGS='$(FUZZ_FLAGS)'
+run-fuzz: $(call fuzzers,$(or $(TARGET),$(FUZZ)))
+	@tests/fuzz/run --seconds $(SECONDS_EACH) $(seed) $(VERIFY) $(TARGET)
+.PHONY: replay run-replay fuzz run-fuzz
+
+# ---- all of them -----------------------------------------------------------
+
 test: deps
 	$(SUBMAKE) run-tests
 
-run-tests: all $(UNIT_BINARIES) $(TRACE)
-	@GSQ_BIN=$(BIN) tests/run --traces $(TRACE) $(UNIT_BINARIES)
+run-tests: all $(UNIT_BINARIES) $(TRACE) $(REPLAYS)
+	@GSQ_BIN=$(BIN) tests/run --traces $(TRACE) --replays $(VERIFY) \
+	    $(UNIT_BINARIES)
 
 asan: export LSAN_OPTIONS = suppressions=$(CURDIR)/tests/leaks.txt:print_suppressions=0
 asan: deps
 	$(SUBMAKE) run-tests BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin \
 	    CFLAGS='-O1 -g -fno-omit-frame-pointer' HARDENING=-fPIE \
 	    EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
+# What of the pure parts unit tests, traces and simulator reach.
+cover: deps
+	@find $(BUILD)/cover -name '*.gcda' -delete 2>/dev/null || true
+	$(SUBMAKE) run-cover BUILD=$(BUILD)/cover BIN=$(BUILD)/cover/bin \
+	    CFLAGS='-O0 -g --coverage' HARDENING=-fPIE
+run-cover: $(UNIT_BINARIES) $(TRACE) $(SIM)
+	@for test in $(UNIT_BINARIES); do $$test -j2 >/dev/null 2>&1; done; \
+	    $(TRACE) tests/trace/*.trace >/dev/null
+	@tools/cover $(BUILD)
 
 # Crash tests on real processes, far longer than the tests above run them. A
 # SEED repeats what was done, though never exactly when.
@@ -118,6 +198,12 @@ chaos: all
 powercut: all
 	@GSQ_BIN=$(BIN) tests/chaos/powercut --cuts $(CUTS) $(seed) || \
 	    [ $$? -eq 77 ]
+
+# Builds gsq with one bug after the other and wants each to be seen. BUG=NAME...
+# for some of them alone.
+planted:
+	@tests/planted/run $(BUG)
+planted-tests: $(UNIT_BINARIES) $(TRACE) $(SIM)
 
 # ---- checks: what the build already knows about the shape ------------------
 
@@ -140,7 +226,7 @@ clang:
 	$(SUBMAKE) everything CC=clang BUILD=$(BUILD)/clang BIN=$(BUILD)/clang/bin
 	@echo 'clang: no warning'
 
-everything: all $(UNIT_BINARIES) $(TRACE) $(BENCH)
+everything: all $(UNIT_BINARIES) $(TRACE) $(SIM) $(REPLAYS) $(BENCH)
 
 # ---- benchmarks: never part of the tests -----------------------------------
 
@@ -189,14 +275,19 @@ help:
 	@echo 'make test       install what is missing, build, run all tests'
 	@echo 'make check      test + layers, circles, purity, format, clang'
 	@echo 'make asan       the tests under AddressSanitizer and UBSan'
+	@echo 'make cover      how much of the pure parts the tests reach'
+	@echo 'make planted    builds with planted bugs, each of which a test must see'
 	@echo 'make chaos      KILLS=1000 [SEED=n]: SIGKILL everything under load'
 	@echo 'make powercut   CUTS=300 [SEED=n]: the same for the disk; root only'
+	@echo 'make sim        [SEED=n] [SEEDS=n] [STEPS=n]: simulated worlds'
+	@echo 'make fuzz       SECONDS_EACH=60 [TARGET=t] [SEED=n]: libFuzzer'
+	@echo 'make replay     what the fuzzers found, again'
 	@echo 'make bench      figures beside beanstalkd, Redis and bare loops'
 	@echo 'make install    into $(prefix) (prefix=, DESTDIR=); make uninstall'
 	@echo 'make deps       install what is missing and nothing else'
 	@echo 'make clean      remove $(BUILD)/ and $(BIN)/'
 
-.PHONY: all test run-tests asan chaos powercut check shape layers circles \
+.PHONY: all test run-tests sim asan chaos powercut check shape layers circles \
         purity format clang everything bench run-bench deps demo install \
         uninstall clean help
 .DELETE_ON_ERROR:

@@ -241,7 +241,7 @@ error_text(const msgpack_object *error)
 	struct span text;
 	if (error->type == MSGPACK_OBJECT_ARRAY && error->via.array.size > 0)
 		error = &error->via.array.ptr[error->via.array.size - 1];
-	if (object_span(error, &text))
+	if (object_span(error, &text) && text.count > 0 && *text.bytes != '\0')
 		return text;
 	return SPAN_LITERAL("an error without words");
 }

@@ -196,6 +196,21 @@ json_of(const msgpack_object *object)
 
 /* ---- printing ---- */
 
+/* Jansson takes DEL for text. It stands in strings alone. */
+static void
+print_without_del(FILE *file, const char *text)
+{
+	for (;;) {
+		size_t count = strcspn(text, "\x7f");
+		fwrite(text, 1, count, file);
+		text += count;
+		if (*text == '\0')
+			return;
+		fputs("\\u007f", file);
+		text++;
+	}
+}
+
 /* JSON escapes what is below U+0020 by itself; the other control characters and
  * the marks that turn text come through unless everything is escaped. */
 static void
@@ -209,7 +224,7 @@ print(FILE *file, json_t *value, size_t flags)
 	}
 	if (text == NULL)
 		out_of_memory();
-	fputs(text, file);
+	print_without_del(file, text);
 	free(text);
 	json_decref(value);
 }

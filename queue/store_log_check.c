@@ -89,7 +89,8 @@ take_records(
 		int error = EBADMSG;
 		uint32_t offset = frame->offset + FRAME_HEADER_BYTES +
 		    (uint32_t)(record - payload);
-		if (record_read(&at, end, &stored))
+		if (record_read(&at, end, &stored) &&
+		    stored.id < frame->next_id)
 			error = kept_jobs_apply(&survey->jobs, &stored,
 			    place_of(frame->segment, offset));
 		if (error == EBADMSG) {

@@ -134,7 +134,8 @@ frame_read(const char *bytes, uint64_t log_id, struct frame *ret_frame)
 	    frame.checksum != header_checksum(frame.log_id, bytes))
 		return false;
 	/* What no writer ever wrote; the store would end the process for it. */
-	if (frame.first_segment > frame.segment)
+	if (frame.first_segment > frame.segment || frame.next_id == 0 ||
+	    frame.next_id > NEXT_ID_MAX)
 		return false;
 	*ret_frame = frame;
 	return true;

@@ -43,6 +43,10 @@
 #define FRAME_HEADER_BYTES  80u
 #define FRAME_TRAILER_BYTES 16u
 
+/* Half of the ids that the protocol has. Nobody enqueues that many jobs: what
+ * says so was not written by a queue. */
+#define NEXT_ID_MAX (UINT64_C(1) << 62)
+
 enum frame_flag {
 	FRAME_CONTINUED = 1, /* the batch goes on in the next frame */
 	FRAME_SEAL = 2	     /* the log goes on in the next segment */

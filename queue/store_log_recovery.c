@@ -18,6 +18,8 @@
  * near its beginning. */
 #define SPARE_LOOK_BYTES (2u * 1024 * 1024)
 
+#define PAGE_BYTES 4096u
+
 void
 recovery_init(struct recovery *recovery, struct io *io,
     struct segments *segments, char *reason, size_t reason_bytes)
@@ -160,11 +162,16 @@ apply(struct recovery *recovery, const struct frame *frame, const char *payload)
 	const char *at = payload;
 	const char *end = payload + frame->payload_bytes;
 	uint32_t offset = frame->offset + FRAME_HEADER_BYTES;
+	if (frame->next_id < recovery->next_id)
+		return explain_damage(recovery, frame->segment, frame->offset,
+		    "ids would be used again");
+	recovery->next_id = frame->next_id;
 	while (at < end) {
 		struct stored stored;
 		const char *record = at;
 		uint32_t here = offset + (uint32_t)(record - payload);
-		if (!record_read(&at, end, &stored))
+		if (!record_read(&at, end, &stored) ||
+		    stored.id >= frame->next_id)
 			return explain_damage(recovery, frame->segment, here,
 			    "no record of this version");
 		int error = kept_jobs_apply(
@@ -362,6 +369,28 @@ judge_tail(struct recovery *recovery, const struct walk *walk)
 }
 
 static int
+judge_place(void *context, const struct kept *kept)
+{
+	struct recovery *recovery = context;
+	uint32_t segment = place_segment(kept->full);
+	if (segment >= recovery->end.first_segment)
+		return 0;
+	return explain_damage(recovery, segment, place_offset(kept->full),
+	    "a job is in front of where the log is said to begin");
+}
+
+/* The segments in front are still there and are about to be given up: no job
+ * may need them any more. */
+static int
+judge_places(struct recovery *recovery)
+{
+	int error = kept_jobs_each(&recovery->jobs, judge_place, recovery);
+	if (error == ENOMEM)
+		return explain_failure(recovery, error, "read the store");
+	return error;
+}
+
+static int
 read_log(struct recovery *recovery)
 {
 	const struct segments *segments = recovery->segments;
@@ -389,7 +418,13 @@ read_log(struct recovery *recovery)
 	 * there before that. */
 	if (segments_at(segments, walk.segment) == NULL)
 		return explain_missing(recovery, walk.segment);
-	return judge_tail(recovery, &walk);
+	if (recovery->end.offset > SEGMENT_BYTES_MAX - SECTOR_BYTES)
+		return explain_damage(recovery, walk.segment, walk.offset,
+		    "the log does not say where it goes on");
+	error = judge_tail(recovery, &walk);
+	if (error == 0 && recovery->end.first_segment > first)
+		error = judge_places(recovery);
+	return error;
 }
 
 /* A format file is written after the first segment: where it is missing and
@@ -524,11 +559,23 @@ remove_leftovers(struct recovery *recovery)
 	return recovery->io->sync(recovery->io, IO_DIRECTORY);
 }
 
+/* The head has room to say that the log goes on in the next segment; sizes are
+ * whole pages. */
+static uint32_t
+bytes_needed(const struct recovery *recovery, const struct segment *segment)
+{
+	uint32_t bytes = recovery->segments->sizes.segment_bytes_min;
+	uint32_t end = recovery->end.offset + SECTOR_BYTES;
+	if (segment->number == recovery->end.segment && bytes < end)
+		bytes = (end + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	return bytes;
+}
+
 static int
 restore_size(struct recovery *recovery, struct segment *segment)
 {
 	struct segments *segments = recovery->segments;
-	uint32_t bytes = segments->sizes.segment_bytes_min;
+	uint32_t bytes = bytes_needed(recovery, segment);
 	int file;
 	if (segment->bytes >= bytes)
 		return 0;

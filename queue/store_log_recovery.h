@@ -59,6 +59,7 @@ struct recovery {
 	uint32_t *leftovers; /* owned; segments on disk that nobody needs */
 	size_t leftover_count;
 	uint64_t frames;
+	uint64_t next_id; /* of the last frame */
 	uint64_t log_bytes;
 
 	/* Behind the end, frames that are not whole. */

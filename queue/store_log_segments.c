@@ -2,6 +2,7 @@
 #include "queue/store_log_segments.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -37,7 +38,8 @@ segment_number(const char *name)
 {
 	uint32_t number = 0;
 	char ours[SEGMENT_NAME_BYTES_MAX];
-	if (sscanf(name, "segment-%10" SCNu32, &number) != 1)
+	if (sscanf(name, "segment-%10" SCNu32, &number) != 1 ||
+	    number > SEGMENT_NUMBER_MAX)
 		return 0;
 	segment_name(ours, number);
 	return strcmp(ours, name) == 0 ? number : 0;
@@ -131,8 +133,9 @@ remove_at(struct segments *segments, uint32_t index)
 /* ---- files ---- */
 
 /* The head and what is about to be synced are in use all the time; whatever
- * is closed here is opened again when somebody asks for it. */
-static void
+ * is closed here is opened again when somebody asks for it. False when there
+ * was none to close. */
+static bool
 close_one(struct segments *segments)
 {
 	for (uint32_t tries = 0; tries < segments->count; tries++) {
@@ -142,8 +145,22 @@ close_one(struct segments *segments)
 		    segment->written != segment->synced)
 			continue;
 		close_file(segments, segment);
-		return;
+		return true;
 	}
+	return false;
+}
+
+/* The process may run out of descriptors before we have as many as we may. */
+static int
+open_file(struct segments *segments, const char *name, bool create, int *file)
+{
+	struct io *io = segments->io;
+	if (segments->open_count >= OPEN_SEGMENTS_MAX)
+		close_one(segments);
+	int error = io->open(io, name, create, file);
+	if ((error == EMFILE || error == ENFILE) && close_one(segments))
+		error = io->open(io, name, create, file);
+	return error;
 }
 
 int
@@ -153,10 +170,7 @@ segments_file(struct segments *segments, struct segment *segment, int *ret_file)
 		char name[SEGMENT_NAME_BYTES_MAX];
 		int file;
 		segment_name(name, segment->number);
-		if (segments->open_count >= OPEN_SEGMENTS_MAX)
-			close_one(segments);
-		int error =
-		    segments->io->open(segments->io, name, false, &file);
+		int error = open_file(segments, name, false, &file);
 		if (error != 0)
 			return error;
 		segment->file = file;
@@ -255,13 +269,13 @@ make_file(
 {
 	struct io *io = segments->io;
 	int file;
-	int error = io->open(io, name, true, &file);
+	int error = open_file(segments, name, true, &file);
 	if (error != 0)
 		return error;
 	while ((error = io->allocate(io, file, *bytes)) == ENOSPC &&
 	    *bytes / 2 >= segments->sizes.segment_bytes_min)
 		*bytes = *bytes / 2 / PAGE_BYTES * PAGE_BYTES;
-	if (error == 0) {
+	if (error == 0 || PLANTED(NO_SPACE_IGNORED)) {
 		*ret_file = file;
 		return 0;
 	}
@@ -295,6 +309,7 @@ segments_add(struct segments *segments, uint32_t number_if_none)
 		return error;
 	}
 	segments->all[segments->count - 1].file = file;
+	segments->all[segments->count - 1].ready = PLANTED(NAMES_NOT_SYNCED);
 	segments->open_count++;
 	return 0;
 }

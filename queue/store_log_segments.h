@@ -60,6 +60,10 @@ place_offset(uint64_t place)
 #define SEGMENT_NAME_BYTES_MAX 32
 void segment_name(char *name, uint32_t number);
 
+/* No log gets that far; a name with a number above it is not ours, and numbers
+ * behind it can still be given. */
+#define SEGMENT_NUMBER_MAX (UINT32_MAX / 2)
+
 /* The number in a name, or 0 when it is not a segment's. */
 uint32_t segment_number(const char *name);
 

@@ -11,17 +11,19 @@ object_span(const msgpack_object *object, struct span *ret_span)
 {
 	if (object == NULL)
 		return false;
-	if (object->type == MSGPACK_OBJECT_STR) {
+	if (object->type == MSGPACK_OBJECT_STR)
 		*ret_span =
 		    (struct span){ object->via.str.ptr, object->via.str.size };
-		return true;
-	}
-	if (object->type == MSGPACK_OBJECT_BIN) {
+	else if (object->type == MSGPACK_OBJECT_BIN)
 		*ret_span =
 		    (struct span){ object->via.bin.ptr, object->via.bin.size };
-		return true;
-	}
-	return false;
+	else
+		return false;
+	/* msgpack-c may leave what is empty at NULL, which stands for missing.
+	 */
+	if (ret_span->bytes == NULL)
+		ret_span->bytes = "";
+	return true;
 }
 
 /* The integer of an object, or of a float with a whole value. */

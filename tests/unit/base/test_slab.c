@@ -145,7 +145,7 @@ Test(slab, items_larger_than_any_page_holds_many_of_are_taken_too)
 		memset(slab_at(&slab, i), (int)(i % 251), 3000);
 	}
 	for (uint32_t i = 1; i <= 3000; i++)
-		cr_assert_eq(((unsigned char *)slab_at(&slab, i))[2999],
-		    i % 251);
+		cr_assert_eq(
+		    ((unsigned char *)slab_at(&slab, i))[2999], i % 251);
 	slab_release(&slab);
 }

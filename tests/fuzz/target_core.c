@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core, told any sequence of facts that its owner may tell: restored jobs,
+ * enqueues, workers that subscribe, ask, answer right, late or twice, die, come
+ * back and lie, time. Built with GSQ_VERIFY, so every invariant is checked
+ * after each. Beside that stands a small model that knows from the wishes alone
+ * what became of each job: no job is given to two, nobody gets more than he
+ * asked for, answers count exactly when their delivery stands, deliveries count
+ * up, ids are never used again.
+ *
+ * Input: how it begins, the restored jobs, then facts.
+ */
+#include "core/core.h"
+#include "tests/fuzz/fuzz.h"
+
+#define JOBS_MAX    1024
+#define CLIENTS_MAX 32
+#define LANES	    4
+#define HELD_MAX    4
+
+enum stand { STAND_NONE, STAND_WAITING, STAND_RUNNING, STAND_DEAD, STAND_OVER };
+
+struct model_job {
+	enum stand stand;
+	uint32_t runner; /* subscriber; 0: of before, not back yet */
+	uint64_t msgid;	 /* 0: of an earlier connection */
+	uint32_t delivery;
+};
+
+struct client {
+	uint32_t handle; /* 0: none */
+	uint64_t owed;	 /* asked for and not delivered */
+};
+
+static struct core core;
+static int64_t now_ms;
+static struct model_job jobs[JOBS_MAX];
+static uint64_t last_id;
+static struct client clients[CLIENTS_MAX];
+
+static const char *const queues[LANES] = { "default", "mail", "a",
+	"a-queue-with-a-name-that-is-as-long-as-a-name-of-a-queue-may-be-" };
+
+static struct lane_policy
+policy_of(const void *context, struct span queue)
+{
+	(void)context;
+	return (struct lane_policy){ .max_attempts = (uint32_t)queue.count % 4,
+		.retry = { queue.count % 2 ? 1000 : 0, 8000 } };
+}
+
+static struct span
+queue_from(struct source *source)
+{
+	return span_of(queues[source_byte(source) % LANES]);
+}
+
+static struct client *
+client_of(uint32_t handle)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (handle != 0 && clients[i].handle == handle)
+			return &clients[i];
+	return NULL;
+}
+
+static struct client *
+client_from(struct source *source)
+{
+	return &clients[source_byte(source) % CLIENTS_MAX];
+}
+
+/* ---- the model ---- */
+
+static struct model_job *
+model_of(uint64_t id)
+{
+	CHECK(id > 0 && id < JOBS_MAX);
+	return &jobs[id];
+}
+
+static void
+see_save(const struct wish *wish)
+{
+	struct model_job *job = model_of(wish->id);
+	if (wish->with_body) {
+		CHECK(wish->id > last_id);
+		last_id = wish->id;
+		job->stand = STAND_WAITING;
+		core_set_body(&core, wish->job, wish->id * 3);
+	}
+	CHECK(job->stand != STAND_NONE && job->stand != STAND_OVER);
+	CHECK(job_at(&core.jobs, wish->job)->id == wish->id);
+}
+
+static void
+see_deliver(const struct wish *wish)
+{
+	const struct job *it = job_at(&core.jobs, wish->job);
+	struct model_job *job = model_of(wish->id);
+	struct client *client = client_of(wish->subscriber);
+	CHECK(job->stand == STAND_WAITING);
+	CHECK(client != NULL);
+	CHECK(client->owed > 0);
+	client->owed--;
+	CHECK(it->delivery > job->delivery);
+	*job = (struct model_job){ STAND_RUNNING, wish->subscriber, it->msgid,
+		it->delivery };
+	CHECK(it->msgid != 0);
+}
+
+static void
+see_tell(const struct wish *wish)
+{
+	struct model_job *job;
+	switch (wish->event) {
+	case EVENT_ENQUEUED:
+	case EVENT_DELIVERED:
+	case EVENT_SUBSCRIBED:
+	case EVENT_GONE:
+	case EVENT_COUNT:
+		return;
+	case EVENT_DONE:
+	case EVENT_FAILED:
+	case EVENT_RETRIED:
+	case EVENT_RELEASED:
+	case EVENT_RETURNED:
+	case EVENT_DEAD:
+		break;
+	}
+	job = model_of(wish->id);
+	CHECK(job->stand == STAND_RUNNING);
+	job->stand = wish->event == EVENT_DONE ? STAND_OVER
+	    : wish->event == EVENT_DEAD	       ? STAND_DEAD
+					       : STAND_WAITING;
+	job->runner = 0;
+}
+
+static void
+see_forget(const struct wish *wish)
+{
+	struct model_job *job = model_of(wish->id);
+	CHECK(job->stand == STAND_RUNNING || job->stand == STAND_OVER);
+	CHECK(wish->body == wish->id * 3);
+	/* TELL follows, or came before. */
+}
+
+static void
+see_wishes(void)
+{
+	for (size_t i = 0; i < core.wish_count; i++) {
+		const struct wish *wish = &core.wishes[i];
+		switch (wish->kind) {
+		case WISH_SAVE:
+			see_save(wish);
+			break;
+		case WISH_FORGET:
+			see_forget(wish);
+			break;
+		case WISH_DELIVER:
+			see_deliver(wish);
+			break;
+		case WISH_KILL:
+			CHECK(wish->pid > 0);
+			break;
+		case WISH_TELL:
+			see_tell(wish);
+			break;
+		}
+	}
+}
+
+static enum stand
+stand_of(uint64_t id)
+{
+	static const enum stand stands[JOB_STATE_COUNT] = {
+		[JOB_READY] = STAND_WAITING,
+		[JOB_DELAYED] = STAND_WAITING,
+		[JOB_RUNNING] = STAND_RUNNING,
+		[JOB_DEAD] = STAND_DEAD,
+	};
+	uint32_t handle = jobs_find(&core.jobs, id);
+	return handle == 0 ? STAND_OVER
+			   : stands[job_at(&core.jobs, handle)->state];
+}
+
+static void
+compare(void)
+{
+	for (uint64_t id = 1; id <= last_id; id++) {
+		enum stand wanted = jobs[id].stand;
+		if (wanted == STAND_NONE)
+			wanted = STAND_OVER;
+		CHECK(stand_of(id) == wanted);
+	}
+}
+
+static void
+tell(struct fact *fact)
+{
+	fact->now_ms = now_ms;
+	core_step(&core, fact);
+	if (core.refusal != REFUSAL_NONE)
+		CHECK(core.wish_count == 0 && core.words[0] != '\0');
+	see_wishes();
+	if (fact->kind != FACT_SUBSCRIBE)
+		compare();
+}
+
+/* ---- the store ---- */
+
+static void
+restore_one(struct source *source)
+{
+	uint8_t how = source_byte(source);
+	uint8_t counts = source_byte(source);
+	struct fact fact = { .kind = FACT_RESTORE };
+	fact.restore.queue = span_of(queues[how % LANES]);
+	fact.restore.reason =
+	    how & 4 ? SPAN_LITERAL("exit status 1") : SPAN_LITERAL("");
+	struct job *job = &fact.restore.job;
+	job->id = last_id + 1 + how / 64u;
+	job->body = job->id * 3;
+	job->body_bytes = counts;
+	job->priority = counts;
+	job->state = (uint8_t)(JOB_READY + (how / 8u) % 4u);
+	job->delivery = counts / 16u;
+	job->attempt = (uint16_t)(counts % 16u <= counts / 16u ? counts % 16u
+							       : counts / 16u);
+	if (job->state == JOB_RUNNING && job->attempt == 0)
+		job->attempt = (uint16_t)(job->delivery = 1);
+	if (job->state == JOB_DEAD)
+		job->cause = CAUSE_REJECTED;
+	if (job->state == JOB_DELAYED)
+		job->at_ms = now_ms + counts * 100 - 5000;
+	jobs[job->id] = (struct model_job){
+		.stand = job->state == JOB_RUNNING ? STAND_RUNNING
+		    : job->state == JOB_DEAD	   ? STAND_DEAD
+						   : STAND_WAITING,
+		.delivery = job->delivery,
+	};
+	last_id = job->id;
+	tell(&fact);
+}
+
+static void
+begin(struct source *source)
+{
+	uint8_t how = source_byte(source);
+	memset(jobs, 0, sizeof(jobs));
+	memset(clients, 0, sizeof(clients));
+	last_id = 0;
+	now_ms = 1000;
+	core_init(&core, 1, how, policy_of, NULL);
+	for (unsigned left = how % 8u; left > 0; left--)
+		restore_one(source);
+	if (how & 8)
+		tell(&(struct fact){ .kind = FACT_RESTORED,
+		    .restored = { .everything_died = (how & 16) != 0,
+			.supervised = (how & 32) != 0 } });
+}
+
+/* ---- producers and workers ---- */
+
+static void
+enqueue(struct source *source)
+{
+	static const uint32_t sizes[] = { 1, 0, 1000, BODY_BYTES_MAX };
+	uint8_t how = source_byte(source);
+	if (last_id + 8 >= JOBS_MAX)
+		return;
+	struct fact fact = { .kind = FACT_ENQUEUE,
+		.enqueue = { .queue = span_of(queues[how % LANES]),
+		    .body_bytes = sizes[(how / 4u) % 4u],
+		    .priority = (uint8_t)(how / 16u) } };
+	tell(&fact);
+	CHECK(core.answer == last_id);
+}
+
+/* What it says it holds: the truth, or not. */
+static size_t
+hold(struct source *source, struct held *held)
+{
+	size_t count = source_byte(source) % (HELD_MAX + 1u);
+	for (size_t i = 0; i < count; i++) {
+		uint8_t id = source_byte(source);
+		uint8_t lie = source_byte(source);
+		held[i] = (struct held){ .id = id,
+			.delivery = lie < 192 ? jobs[id].delivery : lie };
+	}
+	return count;
+}
+
+static void
+see_adopted(const struct held *held, size_t count, uint32_t subscriber)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!held[i].stands)
+			continue;
+		struct model_job *job = model_of(held[i].id);
+		/* An older subscriber may have ended in this step; the job is
+		 * not among what came back then. */
+		CHECK(job->stand == STAND_RUNNING);
+		CHECK(job->delivery == held[i].delivery);
+		if (job->runner != subscriber)
+			job->msgid = 0;
+		job->runner = subscriber;
+	}
+}
+
+static void
+subscribe(struct source *source)
+{
+	struct held held[HELD_MAX];
+	struct client *client = client_from(source);
+	uint8_t who = source_byte(source);
+	struct fact fact = { .kind = FACT_SUBSCRIBE,
+		.subscriber = client->handle };
+	fact.subscribe.queue = queue_from(source);
+	fact.subscribe.name = who & 1 ? SPAN_LITERAL("w1") : SPAN_LITERAL("");
+	fact.subscribe.pid = (who / 2u) % 4u;
+	fact.subscribe.incarnation =
+	    fact.subscribe.pid > 0 ? (who / 8u) % 4u : 0;
+	fact.subscribe.held = held;
+	fact.subscribe.held_count = hold(source, held);
+	tell(&fact);
+	if (core.refusal == REFUSAL_NONE) {
+		CHECK(core.answer != 0);
+		CHECK(client->handle == 0 || client->handle == core.answer);
+		client->handle = (uint32_t)core.answer;
+		see_adopted(held, fact.subscribe.held_count, client->handle);
+	}
+	compare();
+}
+
+static void
+ask(struct source *source)
+{
+	struct client *client = client_from(source);
+	uint8_t n = source_byte(source);
+	struct fact fact = { .kind = FACT_DEMAND,
+		.subscriber = client->handle };
+	fact.demand.queue = queue_from(source);
+	fact.demand.n = n < 250 ? 1u + n % 16u : DEMAND_MAX - n % 2u;
+	/* Before it is known whether it may: it is served in the same step. */
+	client->owed += fact.demand.n;
+	tell(&fact);
+	if (core.refusal != REFUSAL_NONE)
+		client->owed -= fact.demand.n;
+}
+
+static struct outcome
+outcome_from(struct source *source)
+{
+	uint8_t how = source_byte(source);
+	return (struct outcome){ .verdict = (enum verdict)(how % VERDICT_DIED),
+		.delay_ms = how / 8u * 100,
+		.reason = how & 64 ? SPAN_LITERAL("exit status 1")
+				   : SPAN_LITERAL("") };
+}
+
+/* A job that runs, from there on, or 0. */
+static uint64_t
+running_from(struct source *source)
+{
+	uint64_t start = source_byte(source);
+	for (uint64_t i = 0; i < JOBS_MAX; i++) {
+		uint64_t id = (start + i) % JOBS_MAX;
+		if (id > 0 && jobs[id].stand == STAND_RUNNING)
+			return id;
+	}
+	return 0;
+}
+
+static bool
+stands_for(uint32_t subscriber, uint64_t msgid)
+{
+	for (uint64_t id = 1; id <= last_id; id++)
+		if (jobs[id].stand == STAND_RUNNING && msgid != 0 &&
+		    jobs[id].runner == subscriber && jobs[id].msgid == msgid)
+			return true;
+	return false;
+}
+
+static void
+answer(struct source *source)
+{
+	uint8_t lie = source_byte(source);
+	uint64_t id = running_from(source);
+	struct fact fact = { .kind = FACT_ANSWER };
+	if (lie < 192 && client_of(jobs[id].runner) != NULL) {
+		fact.subscriber = jobs[id].runner;
+		fact.answer.msgid = jobs[id].msgid;
+	} else {
+		fact.subscriber = clients[lie % CLIENTS_MAX].handle;
+		fact.answer.msgid = source_byte(source);
+	}
+	fact.answer.outcome = outcome_from(source);
+	bool stands = fact.subscriber != 0 &&
+	    stands_for(fact.subscriber, fact.answer.msgid);
+	tell(&fact);
+	CHECK(core.refusal == (stands ? REFUSAL_NONE : REFUSAL_STALE));
+}
+
+static void
+result(struct source *source)
+{
+	uint8_t lie = source_byte(source);
+	uint64_t id = running_from(source);
+	struct fact fact = { .kind = FACT_RESULT,
+		.subscriber = jobs[id].runner };
+	if (client_of(fact.subscriber) == NULL)
+		fact.subscriber = 0;
+	fact.result.id = id;
+	fact.result.delivery = jobs[id].delivery;
+	if (lie >= 224)
+		fact.result.delivery++;
+	else if (lie >= 192)
+		fact.subscriber = clients[lie % CLIENTS_MAX].handle;
+	else if (lie >= 160)
+		fact.result.id = lie - 160u;
+	fact.result.outcome = outcome_from(source);
+	const struct model_job *job = &jobs[fact.result.id];
+	bool stands = job->stand == STAND_RUNNING && fact.subscriber != 0 &&
+	    job->runner == fact.subscriber &&
+	    job->delivery == fact.result.delivery;
+	tell(&fact);
+	CHECK(core.refusal == (stands ? REFUSAL_NONE : REFUSAL_STALE));
+}
+
+static void
+leave(struct source *source)
+{
+	struct client *client = client_from(source);
+	struct fact fact = { .kind = FACT_GONE, .subscriber = client->handle };
+	if (client->handle == 0)
+		return;
+	*client = (struct client){ 0 };
+	tell(&fact);
+}
+
+/* ---- the supervisor, and time ---- */
+
+static void
+worker_up(struct source *source)
+{
+	uint8_t who = source_byte(source);
+	struct fact fact = { .kind = FACT_WORKER_UP };
+	fact.worker_up.pid = 1 + who % 3;
+	fact.worker_up.incarnation = 1 + who / 4 % 3;
+	tell(&fact);
+}
+
+static void
+worker_down(struct source *source)
+{
+	uint8_t who = source_byte(source);
+	struct fact fact = { .kind = FACT_WORKER_DOWN };
+	fact.worker_down.pid = 1 + who % 3;
+	fact.worker_down.incarnation = 1 + who / 4 % 3;
+	fact.worker_down.planned = (who & 64) != 0;
+	fact.worker_down.reason = SPAN_LITERAL("signal 9 (KILL)");
+	tell(&fact);
+}
+
+static void
+pass(struct source *source)
+{
+	static const int64_t steps_ms[] = { 0, 1, 100, 999, 1000, 2000, 5000,
+		10000, 60000, 3600000 };
+	now_ms += steps_ms[source_byte(source) % 10u];
+	tell(&(struct fact){ .kind = FACT_TIME });
+	/* What was due was done, or more of it waits for the next step. */
+	CHECK(core_wake_at(&core) > now_ms);
+}
+
+static void
+introduced(struct source *source)
+{
+	(void)source;
+	tell(&(struct fact){ .kind = FACT_INTRODUCED });
+}
+
+static void (*const happenings[])(struct source *source) = { enqueue, enqueue,
+	subscribe, subscribe, ask, ask, answer, answer, result, leave,
+	worker_up, worker_down, pass, pass, introduced };
+
+#define HAPPENINGS (sizeof(happenings) / sizeof(happenings[0]))
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
+{
+	struct source source = { bytes, count };
+	begin(&source);
+	while (source.count > 0)
+		happenings[source_byte(&source) % HAPPENINGS](&source);
+	core_release(&core);
+	return 0;
+}
