@@ -3,8 +3,8 @@
 
 #include "sys/directory.h"
 
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -65,6 +65,7 @@ const char *
 place_set(struct place *place, const char *said)
 {
 	char directory[PATH_MAX];
+	place->is_said = said != NULL || getenv("GSQ_DIR") != NULL;
 	if (said == NULL) {
 		if (directory_default(directory, sizeof(directory)) != 0)
 			return TOO_LONG;

@@ -6,9 +6,11 @@
 #define GSQ_QCTL_PLACE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct place {
+	bool is_said; /* by -s or GSQ_DIR: whose it is, the user knows */
 	char directory[PATH_MAX];
 	char queue_socket[PATH_MAX];
 	char control_socket[PATH_MAX];

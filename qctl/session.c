@@ -3,9 +3,11 @@
 
 #include "qctl/say.h"
 #include "sys/clock.h"
+#include "sys/socket.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 int64_t
 session_left_ms(const struct command *command)
@@ -52,6 +54,24 @@ session_failed(const struct command *command, enum socket_of socket_of,
 					   : EXIT_UNREACHABLE;
 }
 
+/* Where nobody said which gsq is meant, somebody else may have been there
+ * first, and would be given the jobs. */
+static int
+check_owner(const struct command *command, struct gsq **gsq)
+{
+	struct credentials owner;
+	if (command->place.is_said ||
+	    socket_credentials(gsq_poll_fd(*gsq), &owner) != 0 ||
+	    owner.uid == 0 || owner.uid == geteuid())
+		return EXIT_DONE;
+	say("the gsq in %s belongs to uid %d, not to you; if it is the one you "
+	    "mean, say so: -s %s",
+	    command->place.directory, (int)owner.uid, command->place.directory);
+	gsq_free(*gsq);
+	*gsq = NULL;
+	return EXIT_NOT_PERMITTED;
+}
+
 int
 session_connect(struct command *command, enum socket_of socket_of)
 {
@@ -69,7 +89,7 @@ session_connect(struct command *command, enum socket_of socket_of)
 	enum gsq_status status =
 	    gsq_connect(*gsq, paths[socket_of], session_left_ms(command));
 	if (status == GSQ_OK)
-		return EXIT_DONE;
+		return check_owner(command, gsq);
 	return session_failed(command, socket_of, status);
 }
 

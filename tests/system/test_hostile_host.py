@@ -85,6 +85,52 @@ def test_the_wrong_user_cannot_connect():
         is_true(done.returncode != 0 and not done.stdout, "the store", done)
 
 
+# Listens, says so, and answers whoever comes.
+SQUATTER = r'''
+import socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen()
+print("listens", flush=True)
+while True:
+    with server.accept()[0] as client:
+        try:
+            if client.recv(65536):
+                client.sendall(bytes.fromhex(sys.argv[2]))
+                client.recv(65536)
+        except OSError:
+            pass # it went before it was answered
+'''
+
+
+def test_a_gsq_of_somebody_else_in_the_usual_place():
+    """Whoever was there first would be given the jobs: qctl asks whose it is,
+    unless it was told that this one is meant."""
+    let_others_in()
+    usual = os.path.join(temporary("run"), "gsq")
+    os.makedirs(usual)
+    os.chown(usual, NOBODY, NOBODY)
+    answer = packed([1, 1, None, {"ids": [1], "durability": "sync"}]).hex()
+    squatter = start_helper(
+        [sys.executable, "-c", SQUATTER, os.path.join(usual, "gsq.sock"),
+         answer], user=NOBODY, group=NOBODY, extra_groups=[], cwd="/",
+        stdout=subprocess.PIPE, text=True)
+    is_true(squatter.stdout.readline(), "it listens")
+    environment = {"PATH": os.environ["PATH"],
+                   "XDG_RUNTIME_DIR": os.path.dirname(usual)}
+    enqueue = [program("qctl"), "enqueue", "mail", "secret"]
+    done = run(enqueue, environment=environment)
+    is_equal((done.returncode, done.stdout), (77, ""), "the end of qctl")
+    is_true("belongs to uid %d" % NOBODY in done.stderr and
+            "-s " + usual in done.stderr, "the words", done.stderr)
+    for more in ({"GSQ_DIR": usual}, {}):
+        said = [] if more else ["-s", usual]
+        done = run(enqueue[:1] + said + enqueue[1:],
+                   environment={**environment, **more})
+        is_equal(done.returncode, 0, "the end of qctl: " + done.stderr)
+    squatter.stdout.close()
+
+
 def test_the_wrong_user_controls_nothing():
     """With every mode wide open the kernel's word about the peer still
     counts: no kill, no restart, no shutdown by another user; it is logged."""

@@ -531,3 +531,24 @@ Test(turn, ids_of_jobs_in_memory_are_reserved_in_the_log)
 	cr_assert_str_eq(
 	    happened(), "begin reserve 200001 put 100001 tell enqueued");
 }
+
+Test(turn, a_job_in_memory_is_not_shown_before_its_id_is_reserved_for_good)
+{
+	uint32_t worker = subscribe_to("memory");
+	completes_at_once = false;
+	enqueue_into("memory", "a"); /* reserves ids */
+	turn_end(&turn, 1);
+	happened();
+	ask_of("memory", worker, 3); /* the batch is still on its way */
+	cr_assert_str_eq(
+	    happened(), "update 1 begin deliver 1 \"a\" new tell delivered");
+	cr_assert(turn.gathering);
+	fake.owner.committed(fake.owner.context, 0);
+	completes_at_once = true;
+	turn_end(&turn, 2);
+	happened();
+	enqueue_into("memory", "b");
+	cr_assert_str_eq(happened(),
+	    "put 2 tell enqueued update 2 deliver 2 \"b\" kept tell delivered");
+	cr_assert_not(turn.gathering);
+}
