@@ -426,7 +426,9 @@ Test(session, a_result_and_the_next_demand_leave_together)
 	expect_nothing();
 }
 
-Test(session, what_one_read_brought_is_answered_in_one_write)
+/* One, where the machine is quick enough to do them all within the time that
+ * a turn gives to one connection; it may be slow. */
+Test(session, what_one_read_brought_is_answered_in_few_writes)
 {
 	begin(100, 50);
 	at_once = true;
@@ -436,10 +438,18 @@ Test(session, what_one_read_brought_is_answered_in_one_write)
 	}
 	unsigned before = turns;
 	say_all();
-	cr_expect_eq(turns, before + 1);
-	for (uint64_t i = 0; i < 100; i++)
-		expect_done(i);
-	expect_demand(100);
+	int64_t demand = 0;
+	for (uint64_t i = 0; i < 100 || demand < 100;) {
+		while (input_count == 0)
+			receive();
+		next();
+		if (message.kind == MESSAGE_RESPONSE)
+			cr_assert_eq(message.msgid, i++);
+		else
+			demand += number(message.params, "n");
+	}
+	cr_expect_lt(turns - before, 20);
+	cr_expect_eq(demand, 100);
 	expect_nothing();
 }
 

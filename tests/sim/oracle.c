@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/sim/oracle.h"
+
+#include "base/check.h"
+#include "tests/sim/sim.h"
+#include "tests/sim/time.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TOKENS_MAX  4096u
+#define HOLDERS_MAX 8192u
+#define SLOTS	    16384u /* of the table by id; twice the jobs */
+#define JOBS_MAX    (SLOTS / 2)
+
+/* A relaxed job is on the disk within 10 ms; a queue that was stopped in
+ * between takes longer. */
+#define RELAXED_SAFE_US (8 * 1000000)
+
+enum ended { ENDED_NOT, ENDED_DONE, ENDED_DEAD };
+
+struct token {
+	unsigned queue;
+	uint8_t priority;
+	uint32_t bytes;
+	uint32_t sends;
+	uint32_t ids; /* jobs that were seen with it */
+	bool acknowledged;
+};
+
+struct known {
+	uint64_t id;
+	uint32_t token;
+	enum promise promise;
+	bool is_known;	   /* else only listed */
+	uint64_t known_at; /* moment */
+	int64_t known_us;
+	uint64_t known_life; /* of the queue */
+	bool acknowledged;
+	bool may_be_lost;
+	bool over_power, over_death; /* it has been known over one */
+
+	int64_t delivery; /* the last that was seen; 0: none counts */
+	int64_t attempt;
+	uint32_t holder;
+	uint64_t life; /* of the queue that delivered it */
+	int64_t said_delivery;
+	enum said said;
+	bool said_done; /* ever, by one who had it */
+	bool said_dead;
+	enum ended ended; /* confirmed */
+	uint64_t ended_at;
+
+	uint32_t runner; /* holder that runs it; 0: nobody */
+	uint64_t list;	 /* the last one that had it */
+};
+
+struct holder {
+	bool supervised;
+	bool gone;
+	uint64_t life; /* of the queue, when it came */
+};
+
+static struct {
+	struct token tokens[TOKENS_MAX];
+	uint32_t token_count;
+	struct known jobs[JOBS_MAX];
+	uint32_t job_count;
+	uint32_t slots[SLOTS]; /* job + 1 */
+	struct holder holders[HOLDERS_MAX];
+	uint32_t holder_count;
+	uint64_t moment;
+	uint64_t list;
+	uint32_t counted;    /* by the list that goes on */
+	uint32_t unfinished; /* by the last whole one */
+	char body[BODY_BYTES_MOST];
+} oracle;
+
+void
+oracle_reset(void)
+{
+	memset(oracle.slots, 0, sizeof(oracle.slots));
+	oracle.token_count = oracle.job_count = 0;
+	oracle.holder_count = 1; /* 0 is nobody */
+	oracle.moment = 1;
+	oracle.list = 0;
+	oracle.unfinished = 0;
+}
+
+uint64_t
+oracle_moment(void)
+{
+	return oracle.moment++;
+}
+
+uint64_t
+oracle_jobs(void)
+{
+	return oracle.job_count;
+}
+
+/* ---- jobs by id ---- */
+
+static uint32_t *
+slot_of(uint64_t id)
+{
+	uint64_t at = id * UINT64_C(0x9e3779b97f4a7c15) >> 50;
+	for (;; at++) {
+		uint32_t *slot = &oracle.slots[at % SLOTS];
+		if (*slot == 0 || oracle.jobs[*slot - 1].id == id)
+			return slot;
+	}
+}
+
+static struct known *
+find(uint64_t id)
+{
+	uint32_t slot = *slot_of(id);
+	return slot != 0 ? &oracle.jobs[slot - 1] : NULL;
+}
+
+static struct known *
+find_or_add(uint64_t id, uint32_t token)
+{
+	uint32_t *slot = slot_of(id);
+	if (*slot != 0)
+		return &oracle.jobs[*slot - 1];
+	CHECK(oracle.job_count < JOBS_MAX);
+	*slot = ++oracle.job_count;
+	struct known *job = &oracle.jobs[*slot - 1];
+	*job = (struct known){ .id = id,
+		.token = token,
+		.promise = queue_rules(oracle.tokens[token].queue)->promise };
+	return job;
+}
+
+/* ---- tokens and bodies ---- */
+
+uint32_t
+oracle_new_token(unsigned queue, uint8_t priority, uint32_t bytes)
+{
+	if (oracle.token_count + 1 >= TOKENS_MAX)
+		return 0;
+	uint32_t token = ++oracle.token_count;
+	oracle.tokens[token] = (struct token){
+		.queue = queue, .priority = priority, .bytes = bytes
+	};
+	return token;
+}
+
+unsigned
+oracle_token_queue(uint32_t token)
+{
+	return oracle.tokens[token].queue;
+}
+
+uint8_t
+oracle_token_priority(uint32_t token)
+{
+	return oracle.tokens[token].priority;
+}
+
+struct span
+oracle_body(uint32_t token)
+{
+	uint32_t bytes = oracle.tokens[token].bytes;
+	char *body = oracle.body;
+	for (uint32_t i = 0; i < BODY_BYTES_LEAST; i++)
+		body[i] = (char)(token >> (i % 4 * 8));
+	for (uint32_t i = BODY_BYTES_LEAST; i < bytes; i++)
+		body[i] = (char)(token * 31 + i * (token % 7 + 1));
+	return (struct span){ body, bytes };
+}
+
+static uint32_t
+token_of(struct span body)
+{
+	uint32_t token = 0;
+	if (body.count < BODY_BYTES_LEAST)
+		return 0;
+	for (uint32_t i = 0; i < 4; i++)
+		token |= (uint32_t)(unsigned char)body.bytes[i] << (i * 8);
+	return token <= oracle.token_count ? token : 0;
+}
+
+void
+oracle_sent(uint32_t token)
+{
+	oracle.tokens[token].sends++;
+}
+
+/* ---- a sighting: the job is what somebody enqueued, byte for byte ---- */
+
+static struct known *
+see(uint64_t id, struct span body, int64_t body_bytes, struct span queue,
+    int64_t priority)
+{
+	uint32_t number = token_of(body);
+	if (number == 0)
+		broken("nothing unknown appears",
+		    "job %llu has a body that nobody sent",
+		    (unsigned long long)id);
+	const struct token *token = &oracle.tokens[number];
+	struct span expected = oracle_body(number);
+	if (token->sends == 0 || body_bytes != (int64_t)token->bytes ||
+	    memcmp(body.bytes, expected.bytes, body.count) != 0)
+		broken("bodies come back byte for byte", "job %llu of token %u",
+		    (unsigned long long)id, number);
+	if (!span_is_text(queue, queue_rules(token->queue)->name) ||
+	    priority != token->priority)
+		broken("queue and priority are kept", "job %llu",
+		    (unsigned long long)id);
+	struct known *job = find_or_add(id, number);
+	if (job->token == number)
+		return job;
+	/* Listed before it was on the disk, then lost with the power. */
+	if (job->is_known)
+		broken("no id is given twice", "job %llu of tokens %u and %u",
+		    (unsigned long long)id, job->token, number);
+	job->token = number;
+	job->promise = queue_rules(token->queue)->promise;
+	return job;
+}
+
+/* From now on it must not be lost. */
+static void
+become_known(struct known *job, bool late)
+{
+	struct token *token = &oracle.tokens[job->token];
+	if (job->is_known)
+		return;
+	job->is_known = true;
+	job->may_be_lost = late && job->promise == PROMISE_MEMORY;
+	job->known_at = oracle_moment();
+	job->known_us = time_now_us();
+	job->known_life = queue_life();
+	token->ids++;
+	if (token->ids == 2)
+		sight(SIGHT_RETRY_MADE_TWO);
+	if (token->ids > token->sends)
+		broken("each request makes its jobs once",
+		    "token %u was sent %u times and made %u jobs", job->token,
+		    token->sends, token->ids);
+}
+
+void
+oracle_acknowledged(
+    uint32_t number, uint64_t id, struct span durability, bool late)
+{
+	static const char *const words[] = {
+		[PROMISE_SYNC] = "sync",
+		[PROMISE_RELAXED] = "relaxed",
+		[PROMISE_MEMORY] = "memory",
+	};
+	struct token *token = &oracle.tokens[number];
+	struct known *job = find_or_add(id, number);
+	if (job->token != number && job->is_known)
+		broken("no id is given twice", "job %llu of tokens %u and %u",
+		    (unsigned long long)id, job->token, number);
+	if (job->acknowledged)
+		broken("no id is given twice", "job %llu was answered twice",
+		    (unsigned long long)id);
+	job->token = number;
+	job->promise = queue_rules(token->queue)->promise;
+	job->acknowledged = token->acknowledged = true;
+	become_known(job, late);
+	if (token->sends > 1 && token->ids == 1)
+		sight(SIGHT_RETRY_MADE_ONE);
+	if (!span_is_text(durability, words[job->promise]))
+		broken("the answer says what it promises", "job %llu: %.*s",
+		    (unsigned long long)id, (int)durability.count,
+		    durability.bytes);
+}
+
+/* ---- holders ---- */
+
+uint32_t
+oracle_new_holder(bool supervised)
+{
+	CHECK(oracle.holder_count < HOLDERS_MAX);
+	oracle.holders[oracle.holder_count] =
+	    (struct holder){ .supervised = supervised, .life = queue_life() };
+	return oracle.holder_count++;
+}
+
+void
+oracle_holder_gone(uint32_t holder)
+{
+	oracle.holders[holder].gone = true;
+}
+
+static bool
+is_live(uint32_t number)
+{
+	const struct holder *holder = &oracle.holders[number];
+	if (number == 0 || holder->gone)
+		return false;
+	return holder->supervised || holder->life == queue_life();
+}
+
+/* Has the last delivery that was seen ended for a reason that is known? */
+static bool
+has_reason(const struct known *job)
+{
+	if (!is_live(job->holder))
+		return true;
+	return job->said_delivery == job->delivery && job->said != SAID_DONE;
+}
+
+static void
+check_attempt(const struct known *job, const struct delivered *delivered)
+{
+	int64_t more = delivered->attempt - job->attempt;
+	int64_t runs = delivered->delivery - job->delivery;
+	uint32_t most =
+	    queue_rules(oracle.tokens[job->token].queue)->max_attempts;
+	bool exact = job->delivery > 0 && runs == 1 && is_live(job->holder);
+	if (more < 0 || more > runs || delivered->attempt > most ||
+	    (exact && more != (job->said == SAID_FAIL)))
+		broken("attempts count up by one, and only what counts",
+		    "job %llu: attempt %lld of delivery %lld, before %lld of "
+		    "%lld, said %d",
+		    (unsigned long long)job->id, (long long)delivered->attempt,
+		    (long long)delivered->delivery, (long long)job->attempt,
+		    (long long)job->delivery, (int)job->said);
+}
+
+/* What an old queue had sent may be late for a foreign worker. */
+static bool
+is_late(const struct known *job, const struct delivered *delivered)
+{
+	return !is_live(delivered->holder) &&
+	    delivered->delivery < job->delivery;
+}
+
+static void
+check_order(const struct known *job, const struct delivered *delivered)
+{
+	if (job->ended != ENDED_NOT)
+		broken("nothing runs after its acknowledged end",
+		    "job %llu, delivery %lld", (unsigned long long)job->id,
+		    (long long)delivered->delivery);
+	if (job->delivery == 0)
+		return;
+	if (delivered->delivery <= job->delivery)
+		broken("delivery numbers rise",
+		    "job %llu: delivery %lld after %lld",
+		    (unsigned long long)job->id, (long long)delivered->delivery,
+		    (long long)job->delivery);
+	sight(SIGHT_REDELIVERED);
+	if (delivered->delivery == job->delivery + 1 && !has_reason(job))
+		broken("a job is given again only for a reason",
+		    "job %llu: delivery %lld to holder %u, and holder %u lives",
+		    (unsigned long long)job->id, (long long)delivered->delivery,
+		    delivered->holder, job->holder);
+}
+
+void
+oracle_delivered(const struct delivered *delivered)
+{
+	struct known *job =
+	    see(delivered->id, delivered->body, (int64_t)delivered->body.count,
+		delivered->queue, delivered->priority);
+	if (is_late(job, delivered))
+		return;
+	check_order(job, delivered);
+	check_attempt(job, delivered);
+	become_known(job, delivered->late);
+	job->delivery = delivered->delivery;
+	job->attempt = delivered->attempt;
+	job->holder = delivered->holder;
+	job->life = queue_life();
+}
+
+void
+oracle_run_begins(uint32_t holder, uint64_t id)
+{
+	struct known *job = find(id);
+	CHECK(job != NULL);
+	if (!is_live(holder)) /* foreign, and late: nobody waits for it */
+		return;
+	if (job->runner != 0 && job->runner != holder && is_live(job->runner))
+		broken("no two live leases of a job",
+		    "job %llu runs with holder %u and is given to holder %u",
+		    (unsigned long long)id, job->runner, holder);
+	job->runner = holder;
+}
+
+void
+oracle_run_ends(uint32_t holder, uint64_t id)
+{
+	struct known *job = find(id);
+	if (job != NULL && job->runner == holder)
+		job->runner = 0;
+}
+
+void
+oracle_said(uint32_t holder, uint64_t id, int64_t delivery, enum said said)
+{
+	struct known *job = find(id);
+	if (job == NULL)
+		return;
+	job->said_done |= said == SAID_DONE;
+	job->said_dead |= said == SAID_DEAD;
+	if (job->holder != holder || job->delivery != delivery)
+		return;
+	job->said = said;
+	job->said_delivery = delivery;
+}
+
+void
+oracle_settled(
+    uint32_t holder, uint64_t id, int64_t delivery, enum said said, bool again)
+{
+	struct known *job = find(id);
+	if (job == NULL || job->holder != holder || job->delivery != delivery)
+		return;
+	if (again && job->life != queue_life())
+		sight(SIGHT_LEASE_KEPT);
+	if (said == SAID_DONE)
+		job->ended = ENDED_DONE;
+	else if (said == SAID_DEAD)
+		job->ended = ENDED_DEAD;
+	else
+		return;
+	job->ended_at = oracle_moment();
+}
+
+bool
+oracle_may_end(uint32_t holder, uint64_t id, int64_t delivery)
+{
+	const struct known *job = find(id);
+	return job != NULL && job->holder == holder &&
+	    job->delivery == delivery;
+}
+
+/* ---- deaths ---- */
+
+void
+oracle_queue_died(void)
+{
+	for (uint32_t i = 0; i < oracle.job_count; i++) {
+		struct known *job = &oracle.jobs[i];
+		if (job->promise == PROMISE_MEMORY)
+			job->may_be_lost = true;
+		job->over_death = job->is_known;
+	}
+}
+
+static void
+lose_power(struct known *job)
+{
+	bool is_safe = job->known_life == queue_life() &&
+	    time_now_us() - job->known_us > RELAXED_SAFE_US;
+	job->over_power = job->is_known;
+	/* The last deliveries may be counted again. */
+	job->delivery = job->attempt = 0;
+	job->holder = job->runner = 0;
+	if (job->promise == PROMISE_SYNC)
+		return;
+	job->may_be_lost |= !is_safe;
+	if (job->promise == PROMISE_RELAXED)
+		job->ended = ENDED_NOT;
+}
+
+void
+oracle_power_lost(void)
+{
+	for (uint32_t i = 0; i < oracle.job_count; i++)
+		lose_power(&oracle.jobs[i]);
+}
+
+/* ---- lists ---- */
+
+void
+oracle_list_begins(void)
+{
+	oracle.list++;
+	oracle.counted = 0;
+}
+
+static void
+check_dead(const struct known *job, const struct listed *listed)
+{
+	uint32_t most =
+	    queue_rules(oracle.tokens[job->token].queue)->max_attempts;
+	bool exhausted = span_is_text(listed->cause, "exhausted");
+	bool rejected = span_is_text(listed->cause, "rejected");
+	if ((exhausted && listed->attempt == most) ||
+	    (rejected && job->said_dead)) {
+		sight(
+		    exhausted ? SIGHT_DEAD_BY_ATTEMPTS : SIGHT_DEAD_BY_VERDICT);
+		return;
+	}
+	broken("a dead job has a cause",
+	    "job %llu is dead, cause '%.*s', attempt %lld of %u",
+	    (unsigned long long)job->id, (int)listed->cause.count,
+	    listed->cause.count > 0 ? listed->cause.bytes : "",
+	    (long long)listed->attempt, most);
+}
+
+void
+oracle_listed(const struct listed *listed)
+{
+	struct known *job = see(listed->id, listed->body, listed->body_bytes,
+	    listed->queue, listed->priority);
+	bool is_dead = span_is_text(listed->state, "dead");
+	job->list = oracle.list;
+	oracle.counted += !is_dead;
+	if (is_dead)
+		check_dead(job, listed);
+}
+
+static void
+check_absent(const struct known *job)
+{
+	if (!job->is_known || job->said_done)
+		return;
+	if (!job->may_be_lost)
+		broken("nothing that was promised is lost",
+		    "job %llu of queue %s is gone, delivery %lld",
+		    (unsigned long long)job->id,
+		    queue_rules(oracle.tokens[job->token].queue)->name,
+		    (long long)job->delivery);
+	sight(job->promise == PROMISE_MEMORY ? SIGHT_MEMORY_LOST
+					     : SIGHT_RELAXED_LOST);
+}
+
+static void
+check_ended(const struct known *job)
+{
+	bool is_there = job->list == oracle.list;
+	if (job->ended == ENDED_DONE && is_there)
+		broken("what has ended stays ended", "job %llu is back",
+		    (unsigned long long)job->id);
+	if (job->ended == ENDED_DEAD && !is_there && !job->may_be_lost)
+		broken("nothing that was promised is lost",
+		    "job %llu was dead and is gone",
+		    (unsigned long long)job->id);
+}
+
+void
+oracle_list_ends(uint64_t moment)
+{
+	sight(SIGHT_LOOKED);
+	oracle.unfinished = oracle.counted;
+	for (uint32_t i = 0; i < oracle.job_count; i++) {
+		const struct known *job = &oracle.jobs[i];
+		bool is_there = job->list == oracle.list;
+		if (!job->is_known || job->known_at >= moment)
+			continue;
+		if (!is_there)
+			check_absent(job);
+		if (is_there && job->over_power)
+			sight(job->promise == PROMISE_SYNC
+				? SIGHT_SYNC_KEPT
+				: SIGHT_RELAXED_KEPT);
+		if (is_there && job->promise == PROMISE_RELAXED &&
+		    job->over_death)
+			sight(SIGHT_RELAXED_KEPT);
+		if (job->ended != ENDED_NOT && job->ended_at < moment)
+			check_ended(job);
+	}
+}
+
+uint32_t
+oracle_unfinished(void)
+{
+	return oracle.unfinished;
+}
+
+void
+oracle_judge(void)
+{
+	for (uint32_t i = 0; i < oracle.job_count; i++) {
+		const struct known *job = &oracle.jobs[i];
+		if (job->runner != 0 && is_live(job->runner))
+			broken("everything drains when the faults stop",
+			    "job %llu still runs", (unsigned long long)job->id);
+	}
+	for (uint32_t i = 1; i <= oracle.token_count; i++)
+		if (oracle.tokens[i].sends > 0 &&
+		    !oracle.tokens[i].acknowledged)
+			broken("everything drains when the faults stop",
+			    "token %u was never answered", i);
+}
+
+uint64_t
+oracle_some_job(int64_t *ret_delivery)
+{
+	if (oracle.job_count == 0)
+		return 0;
+	uint64_t back = draw(oracle.job_count < 40 ? oracle.job_count : 40);
+	const struct known *job = &oracle.jobs[oracle.job_count - 1 - back];
+	*ret_delivery = job->delivery;
+	return job->id;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The judge. It knows only what producers, workers and operators were told and
+ * what they said, and when processes and the machine died; it shares no code
+ * with the core. A rule that is broken ends the world.
+ *
+ * Known is a job whose enqueue was answered or which was delivered. What is
+ * known must end as done or dead, with these exceptions: a memory queue's when
+ * the queue died, a relaxed one's when the power went soon after.
+ */
+#ifndef GSQ_TESTS_SIM_ORACLE_H
+#define GSQ_TESTS_SIM_ORACLE_H
+
+#include "base/span.h"
+#include "tests/sim/queue.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BODY_BYTES_LEAST 8u
+#define BODY_BYTES_MOST	 6000u
+
+enum said { SAID_DONE, SAID_FAIL, SAID_RETRY, SAID_DEAD, SAID_RELEASE };
+
+void oracle_reset(void);
+
+/* ---- producers ---- */
+
+/* Something to be enqueued; its body tells it from all others. 0: there have
+ * been enough. */
+uint32_t oracle_new_token(unsigned queue, uint8_t priority, uint32_t bytes);
+unsigned oracle_token_queue(uint32_t token);
+uint8_t oracle_token_priority(uint32_t token);
+
+/* Its body, good until the next call. */
+struct span oracle_body(uint32_t token);
+
+void oracle_sent(uint32_t token);
+
+/* late: the answer came from a queue that has died since. */
+void oracle_acknowledged(
+    uint32_t token, uint64_t id, struct span durability, bool late);
+
+/* ---- holders: a life of a worker, or a connection of a foreign one ---- */
+
+uint32_t oracle_new_holder(bool supervised);
+
+/* It is dead, and all that it ran; or its connection is over. */
+void oracle_holder_gone(uint32_t holder);
+
+struct delivered {
+	uint32_t holder;
+	uint64_t id;
+	int64_t delivery;
+	int64_t attempt;
+	int64_t priority;
+	bool late; /* from a queue that has died since */
+	struct span queue;
+	struct span body;
+};
+void oracle_delivered(const struct delivered *delivered);
+
+/* A run of it began, or went on after waiting; and its end. */
+void oracle_run_begins(uint32_t holder, uint64_t id);
+void oracle_run_ends(uint32_t holder, uint64_t id);
+
+/* The holder sent that result. */
+void oracle_said(
+    uint32_t holder, uint64_t id, int64_t delivery, enum said said);
+
+/* The queue confirmed it. again: on a connection after the one that brought
+ * the job. */
+void oracle_settled(
+    uint32_t holder, uint64_t id, int64_t delivery, enum said said, bool again);
+
+/* May a result of that delivery by that holder be taken? */
+bool oracle_may_end(uint32_t holder, uint64_t id, int64_t delivery);
+
+/* ---- deaths ---- */
+
+void oracle_queue_died(void);
+void oracle_power_lost(void);
+
+/* ---- operators ---- */
+
+/* Before the request for a list is sent; the answer is held against what was
+ * known then. */
+uint64_t oracle_moment(void);
+
+struct listed {
+	uint64_t id;
+	int64_t priority;
+	int64_t attempt;
+	int64_t body_bytes;
+	struct span queue;
+	struct span state;
+	struct span cause;
+	struct span body; /* its first bytes */
+};
+void oracle_list_begins(void);
+void oracle_listed(const struct listed *listed);
+void oracle_list_ends(uint64_t moment);
+
+/* Jobs that the last whole list had and that are not dead. */
+uint32_t oracle_unfinished(void);
+
+/* At the end, after a whole list: everything known must have ended. */
+void oracle_judge(void);
+
+/* Some job that is known, or 0; and a delivery of it. */
+uint64_t oracle_some_job(int64_t *ret_delivery);
+uint64_t oracle_jobs(void);
+
+#endif
