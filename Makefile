@@ -168,13 +168,15 @@ run-fuzz: $(call fuzzers,$(or $(TARGET),$(FUZZ)))
 test: deps
 	$(SUBMAKE) run-tests
 
-run-tests: all $(UNIT_BINARIES) $(TRACE) $(REPLAYS)
+SIM_STEPS ?= 10000000
+run-tests: all $(UNIT_BINARIES) $(TRACE) $(REPLAYS) $(SIM)
 	@GSQ_BIN=$(BIN) tests/run --traces $(TRACE) --replays $(VERIFY) \
-	    $(UNIT_BINARIES)
+	    --sim $(SIM) --sim-steps $(SIM_STEPS) $(UNIT_BINARIES)
 
 asan: export LSAN_OPTIONS = suppressions=$(CURDIR)/tests/leaks.txt:print_suppressions=0
 asan: deps
 	$(SUBMAKE) run-tests BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin \
+	    SIM_STEPS=300000 \
 	    CFLAGS='-O1 -g -fno-omit-frame-pointer' HARDENING=-fPIE \
 	    EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all'
 

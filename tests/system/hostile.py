@@ -30,9 +30,10 @@ READ_KIB = 64 + 4
 # ---- attacks ---------------------------------------------------------------
 
 def _connect(path):
+    """Waits where too many others knock as well."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    client.settimeout(harness.WAIT)
     client.connect(path)
+    client.settimeout(harness.WAIT)
     return client
 
 
