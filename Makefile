@@ -176,7 +176,7 @@ run-tests: all $(UNIT_BINARIES) $(TRACE) $(REPLAYS) $(SIM)
 asan: export LSAN_OPTIONS = suppressions=$(CURDIR)/tests/leaks.txt:print_suppressions=0
 asan: deps
 	$(SUBMAKE) run-tests BUILD=$(BUILD)/asan BIN=$(BUILD)/asan/bin \
-	    SIM_STEPS=300000 \
+	    SIM_STEPS=100000 \
 	    CFLAGS='-O1 -g -fno-omit-frame-pointer' HARDENING=-fPIE \
 	    EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
