@@ -206,8 +206,9 @@ def open_idle(path, count):
     clients = []
     for _ in range(count):
         clients.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        clients[-1].settimeout(30)
+        # Waits where the door is crowded: with a time limit it would not.
         clients[-1].connect(path)
+        clients[-1].settimeout(30)
     return clients
 
 
