@@ -180,12 +180,12 @@ asan: deps
 	    CFLAGS='-O1 -g -fno-omit-frame-pointer' HARDENING=-fPIE \
 	    EXTRA_CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all'
 
-# What of the pure parts unit tests, traces and simulator reach.
+# What of the pure parts unit tests and traces reach.
 cover: deps
 	@find $(BUILD)/cover -name '*.gcda' -delete 2>/dev/null || true
 	$(SUBMAKE) run-cover BUILD=$(BUILD)/cover BIN=$(BUILD)/cover/bin \
 	    CFLAGS='-O0 -g --coverage' HARDENING=-fPIE
-run-cover: $(UNIT_BINARIES) $(TRACE) $(SIM)
+run-cover: $(UNIT_BINARIES) $(TRACE)
 	@for test in $(UNIT_BINARIES); do $$test -j2 >/dev/null 2>&1; done; \
 	    $(TRACE) tests/trace/*.trace >/dev/null
 	@tools/cover $(BUILD)

@@ -576,13 +576,12 @@ measure_life(void)
 		puts(
 		    "  The processors are shared with the load: run as root to "
 		    "see the loop alone.");
+	size_t count = pings->count[PHASE_CLEANING];
+	double *us = pings->us[PHASE_CLEANING];
 	print_at_most("p99.9 of the pings while the log is cleaned, ms",
-	    pings->count[PHASE_CLEANING] == 0
-		? NAN
-		: quantile(pings->us[PHASE_CLEANING],
-		      pings->count[PHASE_CLEANING], 0.999) /
-		    1000,
-	    5);
+	    count == 0 ? NAN : quantile(us, count, 0.999) / 1000, 5);
+	print_at_most("worst ping while the log is cleaned, ms",
+	    count == 0 ? NAN : quantile(us, count, 1) / 1000, 5);
 }
 
 /* ---- all of it ---- */

@@ -65,7 +65,8 @@ const char *
 place_set(struct place *place, const char *said)
 {
 	char directory[PATH_MAX];
-	place->is_said = said != NULL || getenv("GSQ_DIR") != NULL;
+	const char *own = getenv("GSQ_DIR");
+	place->is_said = said != NULL || (own != NULL && *own != '\0');
 	if (said == NULL) {
 		if (directory_default(directory, sizeof(directory)) != 0)
 			return TOO_LONG;

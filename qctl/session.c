@@ -59,10 +59,11 @@ session_failed(const struct command *command, enum socket_of socket_of,
 static int
 check_owner(const struct command *command, struct gsq **gsq)
 {
-	struct credentials owner;
-	if (command->place.is_said ||
-	    socket_credentials(gsq_poll_fd(*gsq), &owner) != 0 ||
-	    owner.uid == 0 || owner.uid == geteuid())
+	struct credentials owner = { .uid = (uid_t)-1 }; /* nobody's */
+	if (command->place.is_said)
+		return EXIT_DONE;
+	if (socket_credentials(gsq_poll_fd(*gsq), &owner) == 0 &&
+	    (owner.uid == 0 || owner.uid == geteuid()))
 		return EXIT_DONE;
 	say("the gsq in %s belongs to uid %d, not to you; if it is the one you "
 	    "mean, say so: -s %s",

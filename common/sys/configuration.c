@@ -388,8 +388,6 @@ parse_text(struct configuration_text *text)
 	}
 }
 
-/* Parses one file with its name and lines in the errors; what stood there
- * before comes back. False when the file cannot be read, with the reason. */
 /* Something that goes by, and says nothing about the file. */
 static bool
 is_need(int error)
@@ -398,6 +396,8 @@ is_need(int error)
 	    error == EIO;
 }
 
+/* Parses one file with its name and lines in the errors; what stood there
+ * before comes back. NULL, or the reason why the file cannot be read. */
 static const char *
 parse_file(const char *path)
 {

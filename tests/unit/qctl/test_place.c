@@ -43,6 +43,21 @@ Test(place, a_directory_has_both_sockets)
 	expect_sockets(queue, control);
 }
 
+Test(place, an_empty_variable_says_nothing)
+{
+	cr_assert_null(place_set(&place, NULL));
+	cr_expect_not(place.is_said);
+	setenv("GSQ_DIR", "", 1);
+	cr_assert_null(place_set(&place, NULL));
+	cr_expect_not(place.is_said);
+	setenv("GSQ_DIR", directory, 1);
+	cr_assert_null(place_set(&place, NULL));
+	cr_expect(place.is_said);
+	unsetenv("GSQ_DIR");
+	cr_assert_null(place_set(&place, directory));
+	cr_expect(place.is_said);
+}
+
 Test(place, the_control_socket_is_beside_the_named_one)
 {
 	cr_assert_null(place_set(&place, "/srv/a/gsq.sock"));
