@@ -414,6 +414,9 @@ inspect_stats(struct client *client, uint64_t msgid)
 		{ "dead", counters->dead },
 		{ "stale", counters->stale },
 		{ "refused", server->refused },
+		{ "longest_turn_us", (uint64_t)server->longest_turn_us },
+		{ "longest_upkeep_turn_us",
+		    (uint64_t)server->longest_upkeep_turn_us },
 	};
 	struct message_writer writer;
 	message_response(&writer, &client->peer.output, msgid);

@@ -175,6 +175,13 @@ static const struct channel_events channel_events = {
 
 /* ---- clients ---- */
 
+/* Its time counts from here. */
+static void
+begin_turn(struct server *server)
+{
+	server_now_ms(server);
+}
+
 static void
 client_free(struct client *client)
 {
@@ -191,7 +198,9 @@ client_free(struct client *client)
 static void
 on_client_message(struct peer *peer, const struct message *message)
 {
-	inlet_message(peer->context, message);
+	struct client *client = peer->context;
+	begin_turn(client->server);
+	inlet_message(client, message);
 }
 
 static void
@@ -303,6 +312,7 @@ on_acceptable(evutil_socket_t listener, short what, void *context)
 {
 	(void)what;
 	struct server *server = context;
+	begin_turn(server);
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int fd = socket_accept(listener);
 		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ||
@@ -328,8 +338,7 @@ static void
 on_store_ready(evutil_socket_t none, short what, void *context)
 {
 	(void)none, (void)what;
-	struct server *server = context;
-	server_now_ms(server);
+	begin_turn(context);
 }
 
 static void
@@ -363,9 +372,20 @@ arm_timer(struct server *server)
 }
 
 static void
+note_duration(struct server *server, bool with_upkeep)
+{
+	int64_t took_us = clock_monotonic_us() - server->began_us;
+	if (took_us > server->longest_turn_us)
+		server->longest_turn_us = took_us;
+	if (with_upkeep && took_us > server->longest_upkeep_turn_us)
+		server->longest_upkeep_turn_us = took_us;
+}
+
+static void
 end_turn(struct server *server)
 {
 	int64_t now_ms = server_now_ms(server);
+	uint64_t upkeep_bytes = turn_upkeep_bytes(&server->turn);
 	if (core_wake_at(&server->turn.core) <= now_ms) {
 		struct fact fact = { .kind = FACT_TIME, .now_ms = now_ms };
 		turn_step(&server->turn, &fact, (struct span){ 0 });
@@ -373,7 +393,8 @@ end_turn(struct server *server)
 	turn_end(&server->turn, now_ms);
 	outlet_flush(&server->outlet);
 	report_turn(&server->turn.core);
-	server->now_ms = 0;
+	note_duration(server, turn_upkeep_bytes(&server->turn) != upkeep_bytes);
+	server->began_us = 0;
 	arm_timer(server);
 }
 

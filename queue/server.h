@@ -45,8 +45,10 @@ struct server {
 	int64_t armed_ms; /* when the timer goes off */
 
 	int64_t started_ms;
-	int64_t now_ms;	  /* of this turn; 0: it has not begun */
-	uint64_t refused; /* requests answered with an error */
+	int64_t began_us; /* of this turn; 0: it has not begun */
+	int64_t longest_turn_us;
+	int64_t longest_upkeep_turn_us; /* of those with upkeep of the store */
+	uint64_t refused;		/* requests answered with an error */
 	bool stopping;
 	int exit_code;
 };
@@ -55,9 +57,9 @@ struct server {
 static inline int64_t
 server_now_ms(struct server *server)
 {
-	if (server->now_ms == 0)
-		server->now_ms = clock_monotonic_ms();
-	return server->now_ms;
+	if (server->began_us == 0)
+		server->began_us = clock_monotonic_us();
+	return server->began_us / 1000;
 }
 
 /*

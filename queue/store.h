@@ -112,6 +112,10 @@ struct store_operations {
 	/* Readable when progress has something to do; -1: never. */
 	int (*wake_fd)(const struct store *store);
 
+	/* Bytes read and written for the sake of order (cleaning), ever. NULL:
+	 * the store needs none. */
+	uint64_t (*upkeep_bytes)(const struct store *store);
+
 	void (*close)(struct store *store);
 };
 

@@ -502,7 +502,10 @@ log_commit(struct store *store, bool relaxed)
 static int
 clean(struct store_log *log)
 {
+	uint64_t before = log->cleaner.worked;
 	int error = cleaner_step(&log->cleaner, &log->account, log->is_full);
+	if (log->cleaner.worked != before)
+		syncer_expect_load(&log->syncer);
 	if (error == 0 && log->cleaner.is_stuck && !log->is_full) {
 		grow(log);
 		error = log->failed;
@@ -591,6 +594,13 @@ log_wake_fd(const struct store *store)
 	return log->io->wake_fd != NULL ? log->io->wake_fd(log->io) : -1;
 }
 
+static uint64_t
+log_upkeep_bytes(const struct store *store)
+{
+	const struct store_log *log = (const struct store_log *)store;
+	return log->cleaner.worked;
+}
+
 static int
 log_body(struct store *store, uint64_t body, uint32_t body_bytes,
     struct span *ret_body)
@@ -657,6 +667,7 @@ store_log_open_on(struct io *io, const struct log_sizes *sizes)
 		.progress = log_progress,
 		.wake_at = log_wake_at,
 		.wake_fd = log_wake_fd,
+		.upkeep_bytes = log_upkeep_bytes,
 		.close = log_close,
 	};
 	struct store_log *log = io != NULL ? calloc(1, sizeof(*log)) : NULL;

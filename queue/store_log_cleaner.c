@@ -18,7 +18,7 @@
 #define READ_SHARE 8
 
 /* A step when the owner is quiet. */
-#define STEP_BYTES_MAX (256u * 1024)
+#define STEP_BYTES_MAX (64u * 1024)
 
 void
 cleaner_init(struct cleaner *cleaner, struct writer *writer,
@@ -271,6 +271,7 @@ cleaner_step(
 	}
 	struct step step = { account, is_full,
 		step_bytes(cleaner, account, is_full) };
+	uint64_t budget = step.budget;
 	cleaner->fresh = 0;
 	while (error == 0 && step.budget > 0 && !cleaner->is_stuck &&
 	    cleaner_is_wanted(cleaner, account, is_full)) {
@@ -278,6 +279,7 @@ cleaner_step(
 			begin_segment(cleaner);
 		error = look_at_frame(cleaner, &step);
 	}
+	cleaner->worked += budget - step.budget;
 	/* Until the owner has written more. */
 	if (cleaner->is_stuck && is_full)
 		cleaner->credit = 0;

@@ -42,6 +42,7 @@ struct cleaner {
 	uint32_t done;	    /* of its payload, this much */
 	uint64_t credit;    /* bytes */
 	uint64_t rewritten; /* bytes of log, ever */
+	uint64_t worked;    /* bytes read and written, ever */
 	uint64_t unpaid; /* bytes of the owner that are still to give credit */
 	bool is_stuck;	 /* the last step had no room to write in */
 	uint64_t fresh;	 /* what the owner wrote since the last step */

@@ -75,6 +75,12 @@ syncer_expect(struct syncer *syncer, int64_t took_us)
 		syncer->uses_thread = false;
 }
 
+void
+syncer_expect_load(struct syncer *syncer)
+{
+	syncer_expect(syncer, STALL_US);
+}
+
 static void
 note_duration(struct syncer *syncer, int64_t begun_us)
 {

@@ -356,6 +356,15 @@ turn_end(struct turn *turn, int64_t now_ms)
 		commit(turn);
 }
 
+uint64_t
+turn_upkeep_bytes(const struct turn *turn)
+{
+	const struct store *log = turn->log;
+	return log->operations->upkeep_bytes != NULL
+	    ? log->operations->upkeep_bytes(log)
+	    : 0;
+}
+
 int64_t
 turn_wake_at(const struct turn *turn)
 {

@@ -118,6 +118,9 @@ turn_is_busy(const struct turn *turn)
 	return turn->gathering || turn->committing;
 }
 
+/* Bytes that the log has read and written for the sake of order, ever. */
+uint64_t turn_upkeep_bytes(const struct turn *turn);
+
 /* When the core or the store wants a turn; INT64_MAX: never. */
 int64_t turn_wake_at(const struct turn *turn);
 
