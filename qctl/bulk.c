@@ -54,17 +54,42 @@ settle(struct bulk *bulk, struct bulk_batch *batch, enum bulk_fate fate)
 		bulk->refused += batch->count;
 }
 
+/* The word, or NULL when there is no such result. */
+static const char *
+result_of(const msgpack_object *object)
+{
+	static const char *const words[] = { "new", "merged", "behind" };
+	struct span word;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (object_span(object, &word) && span_is_text(word, words[i]))
+			return words[i];
+	return NULL;
+}
+
+static bool
+has_one_each(const msgpack_object *array, size_t count)
+{
+	return array != NULL && array->type == MSGPACK_OBJECT_ARRAY &&
+	    array->via.array.size == count;
+}
+
 bool
-bulk_accept(struct bulk *bulk, uint64_t msgid, const msgpack_object *ids)
+bulk_accept(struct bulk *bulk, uint64_t msgid, const msgpack_object *ids,
+    const msgpack_object *results)
 {
 	struct bulk_batch *batch = find_unanswered(bulk, msgid);
-	if (batch == NULL || ids == NULL || ids->type != MSGPACK_OBJECT_ARRAY ||
-	    ids->via.array.size != batch->count)
+	if (batch == NULL || !has_one_each(ids, batch->count) ||
+	    (results != NULL && !has_one_each(results, batch->count)))
 		return false;
-	for (size_t i = 0; i < batch->count; i++)
-		if (!object_integer(
+	for (size_t i = 0; i < batch->count; i++) {
+		batch->results[i] = results != NULL
+		    ? result_of(&results->via.array.ptr[i])
+		    : "new";
+		if (batch->results[i] == NULL ||
+		    !object_integer(
 			&ids->via.array.ptr[i], 1, INT64_MAX, &batch->ids[i]))
 			return false;
+	}
 	settle(bulk, batch, BULK_ACCEPTED);
 	return true;
 }

@@ -37,6 +37,7 @@ struct bulk_batch {
 	size_t bytes;
 	enum bulk_fate fate;
 	int64_t ids[BULK_BATCH_JOBS];
+	const char *results[BULK_BATCH_JOBS]; /* "new", "merged", "behind" */
 };
 
 /* Bodies from first to last that met the same fate. */
@@ -67,9 +68,11 @@ bool bulk_has_room(const struct bulk *bulk);
 /* A batch was sent; there was room. */
 void bulk_sent(struct bulk *bulk, uint64_t msgid, size_t count, size_t bytes);
 
-/* The answer to a batch came: its ids, an array. False when no batch has that
- * msgid, or the ids are not one for each body: then nothing is changed. */
-bool bulk_accept(struct bulk *bulk, uint64_t msgid, const msgpack_object *ids);
+/* The answer to a batch came: its ids, an array, and what became of each; NULL:
+ * all are new. False when no batch has that msgid, or there is not one for each
+ * body: then nothing is changed. */
+bool bulk_accept(struct bulk *bulk, uint64_t msgid, const msgpack_object *ids,
+    const msgpack_object *results);
 
 /* The batch was refused; nothing should be sent after that. False as above. */
 bool bulk_refuse(struct bulk *bulk, uint64_t msgid);

@@ -5,6 +5,7 @@
  * printed in order. Nobody is left in doubt: what is not certainly a job is
  * told.
  */
+#include "base/key_rule.h"
 #include "base/limits.h"
 #include "qctl/answer.h"
 #include "qctl/bulk.h"
@@ -28,14 +29,18 @@ struct loading {
 	struct command *command;
 	struct gsq *gsq;
 	const char *queue;
-	struct gsq_field priority; /* absent: gsq's default */
-	const char *noun;	   /* "line" or "body": what is counted */
-	const char *nouns;	   /* "lines" or "bodies" */
-	bool is_single;		   /* one body, not one of many */
+	/* Absent: gsq's default. */
+	struct gsq_field priority, delay, mode;
+	const char *key;   /* of all; NULL: none */
+	bool is_keyed;	   /* each body says its own */
+	const char *noun;  /* "line" or "body": what is counted */
+	const char *nouns; /* "lines" or "bodies" */
+	bool is_single;	   /* one body, not one of many */
 	struct input input;
 	bool input_over;
 	bool starved; /* nothing to gather before input is read */
 	struct span gathered[BULK_BATCH_JOBS];
+	struct span gathered_keys[BULK_BATCH_JOBS];
 	size_t gathered_count;
 	size_t gathered_bytes;
 	struct bulk bulk;
@@ -125,6 +130,29 @@ refuse_body(struct loading *loading)
 		    loading->noun, number, BODY_BYTES_MAX);
 }
 
+/* "42<tab>body", or "42" alone for both. False, said, when that is no key. */
+static bool
+take_key(struct loading *loading, struct span *body)
+{
+	struct span key = *body;
+	const char *tab =
+	    body->count > 0 ? memchr(body->bytes, '\t', body->count) : NULL;
+	if (tab != NULL) {
+		key.count = (size_t)(tab - body->bytes);
+		body->count -= key.count + 1;
+		body->bytes = tab + 1;
+	}
+	loading->gathered_keys[loading->gathered_count] = key;
+	if (key_is_valid(key))
+		return true;
+	stop_saying(loading, EXIT_REFUSED,
+	    "BAD_NAME: the key of %s %" PRIu64
+	    " is empty, longer than %d bytes or has a zero byte in it",
+	    loading->noun, loading->bulk.sent + loading->gathered_count + 1,
+	    KEY_BYTES_MAX);
+	return false;
+}
+
 /* As much of the input as is there and fits into a batch. True when it has to
  * be sent before more can be taken. */
 static bool
@@ -137,6 +165,8 @@ gather(struct loading *loading)
 			return true;
 		switch (input_next(&loading->input, &body)) {
 		case INPUT_BODY:
+			if (loading->is_keyed && !take_key(loading, &body))
+				break;
 			loading->gathered[loading->gathered_count++] = body;
 			loading->gathered_bytes += body.count;
 			break;
@@ -173,7 +203,12 @@ send_batch(struct loading *loading)
 		gsq_text("queue", loading->queue),
 		gsq_bodies(
 		    "bodies", loading->gathered, loading->gathered_count),
+		loading->is_keyed ? gsq_bodies("keys", loading->gathered_keys,
+					loading->gathered_count)
+				  : gsq_text("key", loading->key),
 		loading->priority,
+		loading->delay,
+		loading->mode,
 	};
 	uint64_t msgid;
 	enum gsq_status status = gsq_request(
@@ -198,16 +233,19 @@ send_what_is_there(struct loading *loading)
 }
 
 static void
-print_id(struct loading *loading, int64_t id)
+print_id(struct loading *loading, int64_t id, const char *result)
 {
 	enum form form = loading->command->form;
-	if (form == FORM_TABLE)
-		printf("%" PRId64 "\n", id);
-	else if (form == FORM_JSONL || loading->is_single)
-		printf("{\"id\":%" PRId64 "}\n", id);
-	else
-		printf("%s{\"id\":%" PRId64 "}",
-		    loading->printed ? ",\n" : "[\n", id);
+	bool has_keys = loading->is_keyed || loading->key != NULL;
+	if (form == FORM_TABLE) {
+		printf("%" PRId64 "%s%s\n", id, has_keys ? " " : "",
+		    has_keys ? result : "");
+	} else {
+		bool is_line = form == FORM_JSONL || loading->is_single;
+		fputs(is_line ? "" : loading->printed ? ",\n" : "[\n", stdout);
+		printf("{\"id\":%" PRId64 ",\"result\":\"%s\"}%s", id, result,
+		    is_line ? "\n" : "");
+	}
 	loading->printed = true;
 }
 
@@ -216,7 +254,7 @@ print_batch(struct loading *loading, const struct bulk_batch *batch)
 {
 	progress_hide(&loading->progress);
 	for (size_t i = 0; i < batch->count; i++)
-		print_id(loading, batch->ids[i]);
+		print_id(loading, batch->ids[i], batch->results[i]);
 }
 
 static void
@@ -240,7 +278,8 @@ take_answer(struct loading *loading, const struct message *message)
 		bulk_refuse(bulk, message->msgid);
 		return;
 	}
-	if (bulk_accept(bulk, message->msgid, map_find(message->result, "ids")))
+	if (bulk_accept(bulk, message->msgid, map_find(message->result, "ids"),
+		map_find(message->result, "results")))
 		return;
 	stop_saying(loading, EXIT_UNREACHABLE,
 	    "gsq answered something else than the ids of what it was given");
@@ -490,6 +529,31 @@ choose_input(struct loading *loading)
 	return EXIT_DONE;
 }
 
+static struct gsq_field
+integer_option(const struct command *command, int option, const char *field)
+{
+	const struct option_value *value = &command->options[option];
+	return value->text != NULL ? gsq_integer(field, value->number)
+				   : gsq_text(field, NULL);
+}
+
+/* What the options say of keys: EXIT_DONE, or EXIT_USAGE. */
+static int
+check_keys(const struct loading *loading)
+{
+	bool has_key = loading->key != NULL;
+	if (has_key && loading->is_keyed)
+		say("--key and --keyed exclude each other");
+	else if (has_key && !key_is_valid(span_of(loading->key)))
+		say("a key has 1 to %d bytes", KEY_BYTES_MAX);
+	else if (loading->mode.kind != GSQ_ABSENT && !has_key &&
+	    !loading->is_keyed)
+		say("--mode says what a key means: give --key or --keyed");
+	else
+		return EXIT_DONE;
+	return EXIT_USAGE;
+}
+
 int
 do_enqueue(struct command *command)
 {
@@ -498,13 +562,16 @@ do_enqueue(struct command *command)
 	loading = (struct loading){
 		.command = command,
 		.queue = command->arguments[0],
-		.priority = gsq_text("priority", NULL),
+		.priority =
+		    integer_option(command, OPTION_PRIORITY, "priority"),
+		.delay = integer_option(command, OPTION_IN, "delay_ms"),
+		.mode = gsq_text("mode", command->options[OPTION_MODE].text),
+		.key = command->options[OPTION_KEY].text,
+		.is_keyed = command->options[OPTION_KEYED].text != NULL,
 	};
-	const struct option_value *priority =
-	    &command->options[OPTION_PRIORITY];
-	if (priority->text != NULL)
-		loading.priority = gsq_integer("priority", priority->number);
-	int failed = choose_input(&loading);
+	int failed = check_keys(&loading);
+	if (failed == EXIT_DONE)
+		failed = choose_input(&loading);
 	if (failed == EXIT_DONE)
 		failed = session_connect(command, SOCKET_OF_QUEUE);
 	if (failed != EXIT_DONE)

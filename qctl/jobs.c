@@ -105,6 +105,20 @@ print_body(const msgpack_object *job)
 	fputc('\n', stdout);
 }
 
+/* "42, coalesce, stands for 3 events" */
+static void
+print_key(const msgpack_object *job)
+{
+	int64_t hints = answer_integer(job, "hints");
+	print_label("key");
+	text_print(stdout, answer_text(job, "key"));
+	fputs(", ", stdout);
+	text_print(stdout, answer_text(job, "mode"));
+	if (hints > 1)
+		printf(", stands for %" PRId64 " events", hints);
+	fputc('\n', stdout);
+}
+
 static void
 print_job(const msgpack_object *job)
 {
@@ -123,6 +137,8 @@ print_job(const msgpack_object *job)
 	printf("%" PRId64 "\n", answer_integer(job, "attempt"));
 	print_label("priority");
 	printf("%" PRId64 "\n", answer_integer(job, "priority"));
+	if (answer_has(job, "key"))
+		print_key(job);
 	print_enqueued(job);
 	print_label("size");
 	printf("%" PRId64 " bytes\n", answer_integer(job, "body_bytes"));
@@ -175,6 +191,7 @@ static const struct column list_columns[] = {
 	{ .title = "TRY", .right = true },
 	{ .title = "PRIO", .right = true },
 	{ .title = "AGE", .right = true },
+	{ .title = "KEY" },
 	{ .title = "BODY" },
 };
 
@@ -220,6 +237,7 @@ fill_list_row(struct table *table, const msgpack_object *job)
 	table_number(table, answer_integer(job, "attempt"));
 	table_number(table, answer_integer(job, "priority"));
 	table_duration(table, age_ms(answer_integer(job, "enqueued_ms")));
+	table_cell(table, answer_text(job, "key"));
 	if (is_cut)
 		table_format(table, "%.*s%s", SPAN_ARGUMENTS(body),
 		    text_is_unicode() ? "…" : "...");
@@ -248,6 +266,7 @@ list_page(struct command *command, struct rows *rows, struct listing *listing)
 	const struct gsq_field fields[] = {
 		gsq_text("queue", command->options[OPTION_QUEUE].text),
 		gsq_text("state", command->options[OPTION_STATE].text),
+		gsq_text("key", command->options[OPTION_KEY].text),
 		gsq_integer("after", listing->after),
 		gsq_integer("limit", limit),
 	};

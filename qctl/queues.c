@@ -6,6 +6,7 @@
 static const struct column columns[] = {
 	{ .title = "QUEUE" },
 	{ .title = "READY", .right = true },
+	{ .title = "BLOCKED", .right = true },
 	{ .title = "DELAYED", .right = true },
 	{ .title = "RUNNING", .right = true },
 	{ .title = "DEAD", .right = true },
@@ -28,6 +29,7 @@ fill_row(struct table *table, const msgpack_object *queue)
 {
 	table_cell(table, answer_text(queue, "name"));
 	add_count(table, answer_integer(queue, "ready"), STYLE_PLAIN);
+	add_count(table, answer_integer(queue, "blocked"), STYLE_PLAIN);
 	add_count(table, answer_integer(queue, "delayed"), STYLE_CAUTION);
 	add_count(table, answer_integer(queue, "running"), STYLE_GOOD);
 	add_count(table, answer_integer(queue, "dead"), STYLE_BAD);

@@ -88,10 +88,14 @@ step(const struct request *request, struct fact *fact, struct span body)
 
 /* ---- enqueue ---- */
 
-/* The bodies of one enqueue: an array of objects, or one span. */
+/* What one enqueue brings: an array of bodies or one, and a key for each, one
+ * for all, or none. */
 struct bodies {
 	const msgpack_object *objects; /* NULL: the one */
+	const msgpack_object *keys;    /* NULL: the one, or none if empty */
 	struct span one;
+	struct span one_key;
+	enum key_mode mode; /* KEY_MODE_COUNT: as the queue says */
 	uint32_t count;
 	uint64_t bytes;
 };
@@ -103,6 +107,22 @@ body_at(const struct bodies *bodies, uint32_t at)
 	if (bodies->objects != NULL)
 		CHECK(object_span(&bodies->objects[at], &body));
 	return body;
+}
+
+static bool
+has_keys(const struct bodies *bodies)
+{
+	return bodies->keys != NULL || bodies->one_key.count > 0;
+}
+
+/* Empty: it has none. */
+static struct span
+key_at_place(const struct bodies *bodies, uint32_t at)
+{
+	struct span key = bodies->one_key;
+	if (bodies->keys != NULL && !object_span(&bodies->keys[at], &key))
+		return (struct span){ 0 };
+	return key;
 }
 
 /* What is wrong with the bodies, in words[words_bytes]. */
@@ -159,24 +179,109 @@ take_bodies(const struct params_enqueue *params, struct bodies *bodies,
 	return check_bodies(bodies, words, words_bytes);
 }
 
-static void
-answer_enqueue(const struct request *request, struct span queue, bool single,
-    uint64_t first_id, uint32_t count)
+/* Why a key cannot be one. */
+static enum refusal
+refuse_key(struct span key, char *words, size_t words_bytes)
 {
+	if (key.count > KEY_BYTES_MAX)
+		snprintf(words, words_bytes,
+		    "a key of %zu bytes; at most %d are allowed", key.count,
+		    KEY_BYTES_MAX);
+	else
+		snprintf(words, words_bytes,
+		    key.count == 0 ? "a key must not be empty"
+				   : "a key must not have a zero byte in it");
+	return REFUSAL_BAD_NAME;
+}
+
+static enum refusal
+check_keys(const struct bodies *bodies, char *words, size_t words_bytes)
+{
+	for (uint32_t i = 0; i < bodies->count; i++) {
+		struct span key;
+		if (bodies->keys[i].type == MSGPACK_OBJECT_NIL)
+			continue;
+		if (!object_span(&bodies->keys[i], &key)) {
+			snprintf(words, words_bytes,
+			    "key %" PRIu32 " must be str, bin or nil", i);
+			return REFUSAL_BAD_ARGUMENT;
+		}
+		if (!key_is_valid(key))
+			return refuse_key(key, words, words_bytes);
+	}
+	return REFUSAL_NONE;
+}
+
+static enum refusal
+take_keys(const struct params_enqueue *params, struct bodies *bodies,
+    char *words, size_t words_bytes)
+{
+	const msgpack_object *array = params->keys;
+	bodies->mode = KEY_MODE_COUNT;
+	if (params->mode.count > 0 &&
+	    !key_mode_parse(params->mode, &bodies->mode)) {
+		snprintf(words, words_bytes,
+		    "\"mode\" must be parallel, serial or coalesce");
+		return REFUSAL_BAD_ARGUMENT;
+	}
+	if (params->key.bytes != NULL && !key_is_valid(params->key))
+		return refuse_key(params->key, words, words_bytes);
+	bodies->one_key = params->key;
+	if (array == NULL)
+		return REFUSAL_NONE;
+	if (params->key.bytes != NULL || bodies->objects == NULL ||
+	    array->type != MSGPACK_OBJECT_ARRAY ||
+	    array->via.array.size != bodies->count) {
+		snprintf(words, words_bytes,
+		    "\"keys\" must be an array with one for each of "
+		    "\"bodies\", without \"key\"");
+		return REFUSAL_BAD_ARGUMENT;
+	}
+	bodies->keys = array->via.array.ptr;
+	return check_keys(bodies, words, words_bytes);
+}
+
+static void
+put_result(struct message_writer *writer, enum enqueue_result result)
+{
+	put_text(writer, span_of(enqueue_result_name(result)));
+}
+
+static void
+put_taken(struct message_writer *writer, const struct bodies *bodies,
+    const struct taken *taken)
+{
+	if (bodies->objects == NULL) {
+		put_key(writer, "id");
+		put_unsigned(writer, taken->id);
+		put_key(writer, "result");
+		put_result(writer, taken->result);
+		return;
+	}
+	put_key(writer, "ids");
+	put_array(writer, bodies->count);
+	for (uint32_t i = 0; i < bodies->count; i++)
+		put_unsigned(writer, taken[i].id);
+	if (!has_keys(bodies))
+		return; /* all are new */
+	put_key(writer, "results");
+	put_array(writer, bodies->count);
+	for (uint32_t i = 0; i < bodies->count; i++)
+		put_result(writer, taken[i].result);
+}
+
+static void
+answer_enqueue(const struct request *request, struct span queue,
+    const struct bodies *bodies)
+{
+	struct server *server = request->client->server;
 	enum durability durability = turn_durability(turn_of(request), queue);
 	struct message_writer writer;
 	if (!request->wants_answer)
 		return;
-	begin_answer(request, &writer, 2);
-	if (single) {
-		put_key(&writer, "id");
-		put_unsigned(&writer, first_id);
-	} else {
-		put_key(&writer, "ids");
-		put_array(&writer, count);
-		for (uint32_t i = 0; i < count; i++)
-			put_unsigned(&writer, first_id + i);
-	}
+	bool has_results = bodies->objects == NULL || has_keys(bodies);
+	begin_answer(request, &writer, has_results ? 3 : 2);
+	put_taken(&writer, bodies, server->taken);
 	put_key(&writer, "durability");
 	put_text(&writer, span_of(durability_name(durability)));
 	end_answer(request, &writer);
@@ -189,24 +294,32 @@ enqueue_all(const struct request *request, const struct params_enqueue *params,
     const struct bodies *bodies)
 {
 	struct turn *turn = turn_of(request);
-	uint64_t first_id = turn->core.next_id;
-	report_enqueue(params->queue, first_id, bodies->count);
+	struct taken *taken = request->client->server->taken;
+	report_enqueue(params->queue, turn->core.next_id, bodies->count);
 	for (uint32_t i = 0; i < bodies->count; i++) {
 		struct span body = body_at(bodies, i);
 		struct fact fact = { .kind = FACT_ENQUEUE };
+		fact.enqueue.key = key_at_place(bodies, i);
+		fact.enqueue.mode = bodies->mode;
+		fact.enqueue.delay_ms = params->delay_ms;
 		fact.enqueue.queue = params->queue;
 		fact.enqueue.body_bytes = (uint32_t)body.count;
 		fact.enqueue.priority = (uint8_t)params->priority;
 		fact.enqueue.wall_ms = clock_wall_ms();
-		if (step(request, &fact, body) == REFUSAL_NONE)
+		if (step(request, &fact, body) == REFUSAL_NONE) {
+			taken[i].id = turn->core.answer;
+			taken[i].result = turn->core.result;
+			/* What that job was added with may not be safe yet. */
+			if (turn->core.result == ENQUEUE_MERGED)
+				turn_wait(turn);
 			continue;
+		}
 		refuse_as_core(request);
 		if (i > 0)
 			shutdown(request->client->peer.fd, SHUT_RDWR);
 		return;
 	}
-	answer_enqueue(request, params->queue, bodies->objects == NULL,
-	    first_id, bodies->count);
+	answer_enqueue(request, params->queue, bodies);
 }
 
 static void
@@ -217,6 +330,8 @@ on_enqueue(const struct request *request, const void *from)
 	char words[REASON_BYTES_MAX];
 	enum refusal refusal =
 	    take_bodies(params, &bodies, words, sizeof(words));
+	if (refusal == REFUSAL_NONE)
+		refusal = take_keys(params, &bodies, words, sizeof(words));
 	if (refusal != REFUSAL_NONE)
 		refuse(request, refusal, words);
 	else if (!turn_has_room(turn_of(request), params->queue, bodies.count,

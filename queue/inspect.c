@@ -74,6 +74,8 @@ count_particulars(const struct job *job, const char *reason)
 		count += 3;
 	if (job->state == JOB_DELAYED || job->state == JOB_DEAD)
 		count++;
+	if (job->key != 0)
+		count += 3;
 	return count;
 }
 
@@ -99,6 +101,12 @@ put_particulars(struct message_writer *writer, const struct server *server,
 	}
 	if (*reason != '\0')
 		put_pair_text(writer, "reason", reason);
+	if (job->key == 0)
+		return;
+	put_key(writer, "key");
+	put_bytes(writer, keys_text_of(&core->keys, job));
+	put_pair_text(writer, "mode", key_mode_name((enum key_mode)job->mode));
+	put_pair(writer, "hints", job->hints);
 }
 
 static void
@@ -174,7 +182,18 @@ inspect_peek(
 struct filter {
 	uint32_t lane;	      /* 0: all */
 	enum job_state state; /* JOB_NONE: all */
+	struct span key;      /* empty: all */
 };
+
+static bool
+passes(
+    const struct core *core, const struct filter *filter, const struct job *job)
+{
+	return (filter->lane == 0 || filter->lane == job->lane) &&
+	    (filter->state == JOB_NONE || filter->state == job->state) &&
+	    (filter->key.count == 0 ||
+		span_is(filter->key, keys_text_of(&core->keys, job)));
+}
 
 /* The handles of at most room jobs that pass, in the order of their ids;
  * returns how many. *after goes on to where the next page begins, 0 at the
@@ -189,8 +208,7 @@ find_page(const struct core *core, const struct filter *filter, uint64_t *after,
 	while (handle != 0 && count < room && looks++ < LIST_LOOKS_MAX) {
 		const struct job *job = job_at(&core->jobs, handle);
 		*after = job->id;
-		if ((filter->lane == 0 || filter->lane == job->lane) &&
-		    (filter->state == JOB_NONE || filter->state == job->state))
+		if (passes(core, filter, job))
 			handles[count++] = handle;
 		handle = jobs_next(&core->jobs, handle);
 	}
@@ -220,15 +238,15 @@ inspect_list(
     struct client *client, uint64_t msgid, const struct params_list *params)
 {
 	const struct core *core = &client->server->turn.core;
-	struct filter filter = { 0 };
+	struct filter filter = { .key = params->key };
 	uint32_t handles[1000] = { 0 }; /* as many as limit may say */
 	uint64_t after = (uint64_t)params->after;
 	if (params->state.count > 0) {
 		filter.state = job_state_of_name(params->state);
 		if (filter.state == JOB_NONE) {
 			refuse(client, msgid, REFUSAL_BAD_ARGUMENT,
-			    "\"state\" must be ready, delayed, running or "
-			    "dead");
+			    "\"state\" must be ready, blocked, delayed, "
+			    "running or dead");
 			return;
 		}
 	}
@@ -261,9 +279,10 @@ count_subscribers(const struct lane *lane)
 static void
 put_queue(struct message_writer *writer, const struct lane *lane)
 {
-	put_map(writer, 10);
+	put_map(writer, 11);
 	put_pair_text(writer, "name", lane->name.text);
 	put_pair(writer, "ready", lane->counts[JOB_READY]);
+	put_pair(writer, "blocked", lane->counts[JOB_BLOCKED]);
 	put_pair(writer, "delayed", lane->counts[JOB_DELAYED]);
 	put_pair(writer, "running", lane->counts[JOB_RUNNING]);
 	put_pair(writer, "dead", lane->counts[JOB_DEAD]);
@@ -405,6 +424,8 @@ inspect_stats(struct client *client, uint64_t msgid)
 		{ "connections", server->client_count },
 		{ "jobs", core->jobs.slab.used },
 		{ "enqueued", counters->enqueued },
+		{ "merged", counters->merged },
+		{ "folded", counters->folded },
 		{ "delivered", counters->delivered },
 		{ "done", counters->done },
 		{ "failed", counters->failed },

@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* In the log, behind the kinds that are told. */
+enum { RECORD_KEYED_FULL = RECORD_GONE + 1, RECORD_KEYED_STATE };
+
 /* ---- writing ---- */
 
 static char *
@@ -27,6 +30,13 @@ write_text(char *at, struct span text)
 	return at + text.count;
 }
 
+/* Whether it is its turn follows from the others. */
+static uint8_t
+saved_state(const struct job *job)
+{
+	return job->state == JOB_BLOCKED ? JOB_READY : job->state;
+}
+
 static char *
 write_where(char *at, const struct record *record)
 {
@@ -34,7 +44,7 @@ write_where(char *at, const struct record *record)
 	struct span reason = record->reason;
 	if (reason.count > REASON_BYTES_MAX)
 		reason.count = REASON_BYTES_MAX;
-	*at++ = (char)(job->state | job->cause << 4);
+	*at++ = (char)(saved_state(job) | job->cause << 4);
 	*at++ = (char)job->priority;
 	at = write_number(at, job->delivery);
 	at = write_number(at, job->attempt);
@@ -46,11 +56,17 @@ write_where(char *at, const struct record *record)
 char *
 record_write_full(char *at, const struct record *record, struct span body)
 {
-	*at++ = RECORD_FULL;
+	bool has_key = record->key.count > 0;
+	*at++ = has_key ? RECORD_KEYED_FULL : RECORD_FULL;
 	at = write_number(at, record->job->id);
 	at = write_where(at, record);
 	at = write_number(at, (uint64_t)record->job->enqueued_ms);
 	at = write_text(at, record->queue);
+	if (has_key) {
+		at = write_number(at, record->job->hints);
+		*at++ = (char)record->job->mode;
+		at = write_text(at, record->key);
+	}
 	at = write_number(at, body.count);
 	if (body.count > 0)
 		memcpy(at, body.bytes, body.count);
@@ -60,9 +76,11 @@ record_write_full(char *at, const struct record *record, struct span body)
 char *
 record_write_state(char *at, const struct record *record)
 {
-	*at++ = RECORD_STATE;
+	bool has_key = record->key.count > 0;
+	*at++ = has_key ? RECORD_KEYED_STATE : RECORD_STATE;
 	at = write_number(at, record->job->id);
-	return write_where(at, record);
+	at = write_where(at, record);
+	return has_key ? write_number(at, record->job->hints) : at;
 }
 
 char *
@@ -131,7 +149,7 @@ read_where(struct cursor *cursor, struct stored *stored)
 		stored->due_wall_ms = (int64_t)read_number(cursor, UINT64_MAX);
 	stored->reason = read_bytes(cursor, read_byte(cursor));
 	cursor->failed |= stored->state == JOB_NONE ||
-	    stored->state >= JOB_STATE_COUNT || stored->cause >= CAUSE_COUNT ||
+	    stored->state > JOB_DEAD || stored->cause >= CAUSE_COUNT ||
 	    stored->reason.count > REASON_BYTES_MAX;
 	/* What no queue ever wrote; the core would end the process for it. */
 	cursor->failed |= stored->attempt > stored->delivery ||
@@ -140,11 +158,30 @@ read_where(struct cursor *cursor, struct stored *stored)
 }
 
 static void
-read_full(struct cursor *cursor, struct stored *stored)
+read_hints(struct cursor *cursor, struct stored *stored)
+{
+	stored->hints = (uint32_t)read_number(cursor, UINT32_MAX);
+	cursor->failed |= stored->hints == 0;
+}
+
+static void
+read_key(struct cursor *cursor, struct stored *stored)
+{
+	read_hints(cursor, stored);
+	stored->mode = read_byte(cursor);
+	stored->key = read_bytes(cursor, read_byte(cursor));
+	cursor->failed |=
+	    stored->mode >= KEY_MODE_COUNT || !key_is_valid(stored->key);
+}
+
+static void
+read_full(struct cursor *cursor, struct stored *stored, bool has_key)
 {
 	read_where(cursor, stored);
 	stored->enqueued_ms = (int64_t)read_number(cursor, UINT64_MAX);
 	stored->queue = read_bytes(cursor, read_byte(cursor));
+	if (has_key)
+		read_key(cursor, stored);
 	stored->body_bytes = (uint32_t)read_number(cursor, BODY_BYTES_MAX);
 	cursor->failed |=
 	    stored->queue.count == 0 || stored->queue.count > NAME_BYTES_MAX;
@@ -157,14 +194,19 @@ read_head(const char *at, const char *end, struct stored *ret_stored)
 	struct cursor cursor = { (const unsigned char *)at,
 		(const unsigned char *)end, false };
 	uint8_t kind = read_byte(&cursor);
-	*ret_stored = (struct stored){ .kind = kind };
+	bool has_key = kind == RECORD_KEYED_FULL || kind == RECORD_KEYED_STATE;
+	if (has_key)
+		kind = kind == RECORD_KEYED_FULL ? RECORD_FULL : RECORD_STATE;
+	*ret_stored = (struct stored){ .kind = kind, .hints = 1 };
 	ret_stored->id = read_number(&cursor, UINT64_MAX);
 	if (kind == RECORD_FULL)
-		read_full(&cursor, ret_stored);
+		read_full(&cursor, ret_stored, has_key);
 	else if (kind == RECORD_STATE)
 		read_where(&cursor, ret_stored);
 	else
 		cursor.failed |= kind != RECORD_GONE;
+	if (kind == RECORD_STATE && has_key)
+		read_hints(&cursor, ret_stored);
 	cursor.failed |= ret_stored->id == 0;
 	return cursor;
 }

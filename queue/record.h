@@ -6,6 +6,9 @@
  *   STATE  where it stands now; its FULL record came before
  *   GONE   it is over
  *
+ * FULL and STATE of a job with a key say more, and have a kind of their own in
+ * the log. A job is never BLOCKED there: that follows from the others.
+ *
  * A record is its kind, then numbers in seven bits a byte, lower ones first,
  * then the texts, each behind its length. A record that changes shape gets a
  * new kind and the store's format a new version (store_log_format.h).
@@ -23,7 +26,8 @@
 enum record_kind { RECORD_FULL = 1, RECORD_STATE, RECORD_GONE };
 
 /* No record is longer than this and its body. */
-#define RECORD_BYTES_MAX (64u + NAME_BYTES_MAX + REASON_BYTES_MAX)
+#define RECORD_BYTES_MAX \
+	(72u + NAME_BYTES_MAX + REASON_BYTES_MAX + KEY_BYTES_MAX)
 
 /* What a record says; its texts are inside of it. A STATE knows neither
  * queue nor body nor when, a GONE only the id. */
@@ -38,7 +42,10 @@ struct stored {
 	uint8_t priority;
 	uint8_t state;
 	uint8_t cause;
+	uint8_t mode;	/* of a FULL */
+	uint32_t hints; /* 1 without a key */
 	struct span queue;
+	struct span key; /* of a FULL; empty: none */
 	struct span reason;
 	struct span body;
 };

@@ -20,6 +20,8 @@ static const struct {
 	const char *word;
 } events[EVENT_COUNT] = {
 	[EVENT_ENQUEUED] = { LOG_DEBUG, NULL }, /* one line per request */
+	[EVENT_MERGED] = { LOG_DEBUG, "merged" },
+	[EVENT_FOLDED] = { LOG_DEBUG, "folded" },
 	[EVENT_DELIVERED] = { LOG_DEBUG, "deliver" },
 	[EVENT_DONE] = { LOG_DEBUG, "done" },
 	[EVENT_FAILED] = { LOG_WARNING, "failed" },
@@ -134,11 +136,13 @@ report_turn(const struct core *core)
 		const struct lane *lane =
 		    lane_at(&core->lanes, touched.lanes[i]);
 		log_event(LOG_DEBUG, "state",
-		    "queue=%s ready=%" PRIu32 " delayed=%" PRIu32
-		    " running=%" PRIu32 " dead=%" PRIu32 " demand=%" PRIu64,
+		    "queue=%s ready=%" PRIu32 " blocked=%" PRIu32
+		    " delayed=%" PRIu32 " running=%" PRIu32 " dead=%" PRIu32
+		    " demand=%" PRIu64,
 		    lane->name.text, lane->counts[JOB_READY],
-		    lane->counts[JOB_DELAYED], lane->counts[JOB_RUNNING],
-		    lane->counts[JOB_DEAD], demand_pending(lane));
+		    lane->counts[JOB_BLOCKED], lane->counts[JOB_DELAYED],
+		    lane->counts[JOB_RUNNING], lane->counts[JOB_DEAD],
+		    demand_pending(lane));
 	}
 	touched.count = 0;
 }

@@ -50,6 +50,12 @@ put_job(struct message_writer *writer, const struct server *server,
 	put_unsigned(writer, job->priority);
 	put_key(writer, "enqueued_ms");
 	put_integer(writer, job->enqueued_ms);
+	if (job->key != 0) {
+		put_key(writer, "key");
+		put_bytes(writer, keys_text_of(&server->turn.core.keys, job));
+		put_key(writer, "hints");
+		put_unsigned(writer, job->hints);
+	}
 	put_key(writer, "body");
 	put_bytes(writer, body);
 }
@@ -64,8 +70,8 @@ on_deliver(void *context, uint32_t subscriber, uint32_t handle,
 	struct message_writer writer;
 	if (client == NULL)
 		return; /* its end is on the way, and the job comes back */
-	message_request(
-	    &writer, &client->peer.output, job->msgid, SPAN_LITERAL("job"), 7);
+	message_request(&writer, &client->peer.output, job->msgid,
+	    SPAN_LITERAL("job"), job->key != 0 ? 9 : 7);
 	put_job(&writer, server, job, body);
 	outlet_end(&server->outlet, client, &writer,
 	    kept ? VISIBLE_NOW : VISIBLE_COMMITTED);
@@ -460,6 +466,8 @@ policy_of(const void *context, struct span queue)
 		.max_attempts = (uint32_t)found.max_attempts,
 		.retry = found.retry,
 		.durability = found.durability,
+		.mode = found.keys,
+		.merge = found.merge,
 	};
 }
 
@@ -605,7 +613,8 @@ prepare(struct server *server)
 	title_set("gsq: queue (%s)", server->options->directory);
 	server->client_descriptors = socket_client_descriptors();
 	server->base = event_base_new();
-	if (server->base == NULL)
+	server->taken = calloc(BATCH_JOBS_MAX, sizeof(*server->taken));
+	if (server->base == NULL || server->taken == NULL)
 		return failed("event loop", ENOMEM, EXIT_BOOT_FAILED);
 	int (*const steps[])(struct server *) = { open_store, open_listener,
 		make_events, open_channel };
@@ -652,6 +661,7 @@ release(struct server *server)
 	if (*server->own_socket != '\0')
 		unlink(server->own_socket);
 	roster_release(&server->roster);
+	free(server->taken);
 }
 
 int

@@ -19,6 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What became of one body of an enqueue. */
+struct taken {
+	uint64_t id;
+	enum enqueue_result result;
+};
+
 struct server {
 	const struct options *options;
 	struct event_base *base;
@@ -48,7 +54,8 @@ struct server {
 	int64_t began_us; /* of this turn; 0: it has not begun */
 	int64_t longest_turn_us;
 	int64_t longest_upkeep_turn_us; /* of those with upkeep of the store */
-	uint64_t refused;		/* requests answered with an error */
+	struct taken *taken; /* owned; BATCH_JOBS_MAX, of one enqueue */
+	uint64_t refused;    /* requests answered with an error */
 	bool stopping;
 	int exit_code;
 };

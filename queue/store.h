@@ -25,6 +25,7 @@ struct record {
 	const struct job *job; /* its saved fields; links, places, handles and
 				* monotonic times are not kept */
 	struct span queue;
+	struct span key;     /* empty: none */
 	struct span reason;  /* of the last failure; may be empty */
 	int64_t due_wall_ms; /* of a delayed job: when, by the wall clock */
 };
@@ -66,7 +67,9 @@ struct store_operations {
 	int (*begin)(struct store *store);
 
 	/* Is there room for that many jobs with bodies of that size in all, and
-	 * for whatever may become of them? Asked before put; false: refuse. */
+	 * for whatever may become of them? Asked before put and replace, but
+	 * for a body that goes from one coalescing job to another; false:
+	 * refuse. */
 	bool (*has_room)(
 	    struct store *store, uint32_t jobs, uint64_t body_bytes);
 
@@ -75,6 +78,11 @@ struct store_operations {
 	int (*put)(struct store *store, const struct record *record,
 	    struct span body, uint64_t *ret_body);
 
+	/* Keeps another body for a job that is kept, instead of that one. */
+	int (*replace)(struct store *store, const struct record *record,
+	    struct span body, uint64_t old_body, uint32_t old_body_bytes,
+	    uint64_t *ret_body);
+
 	/* Ids below that are used, by jobs that are not kept here: load is to
 	 * give a higher one, once this batch is committed. */
 	int (*reserve_ids)(struct store *store, uint64_t next_id);
@@ -82,9 +90,9 @@ struct store_operations {
 	/* The job changed; its body did not. */
 	int (*update)(struct store *store, const struct record *record);
 
-	/* The job is gone. */
+	/* The job is gone, which had that mode. */
 	int (*delete)(struct store *store, uint64_t id, uint64_t body,
-	    uint32_t body_bytes);
+	    uint32_t body_bytes, enum key_mode mode);
 
 	/* What gathered so far is to survive the death of this process, as
 	 * something is shown that tells of it; while the batch before is on

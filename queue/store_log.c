@@ -131,12 +131,15 @@ restore_job(void *context, const struct kept *kept)
 		.priority = state.priority,
 		.state = state.state,
 		.cause = state.cause,
+		.hints = state.hints,
+		.mode = full.mode,
 	};
 	struct record record = { .job = &job,
 		.queue = full.queue,
+		.key = full.key,
 		.reason = state.reason,
 		.due_wall_ms = state.due_wall_ms };
-	log->account = account_with(&log->account, 1, full.body_bytes);
+	account_add(&log->account, full.body_bytes, (enum key_mode)full.mode);
 	log->store.owner.restore(log->store.owner.context, &record);
 	return 0;
 }
@@ -358,10 +361,9 @@ add_record(struct store_log *log, const char *at, const char *end)
 }
 
 static int
-log_put(struct store *store, const struct record *record, struct span body,
+write_full(struct store_log *log, const struct record *record, struct span body,
     uint64_t *ret_body)
 {
-	struct store_log *log = log_of(store);
 	char *at;
 	CHECK(log->gathers);
 	if (log->failed != 0)
@@ -375,9 +377,37 @@ log_put(struct store *store, const struct record *record, struct span body,
 	char *end = record_write_full(at, record, body);
 	*ret_body = writer_place(&log->writer, end - body.count);
 	add_record(log, at, end);
+	return 0;
+}
+
+static int
+log_put(struct store *store, const struct record *record, struct span body,
+    uint64_t *ret_body)
+{
+	struct store_log *log = log_of(store);
+	int error = write_full(log, record, body, ret_body);
+	if (error != 0)
+		return error;
 	if (record->job->id >= log->writer.next_id)
 		log->writer.next_id = record->job->id + 1;
-	log->account = account_with(&log->account, 1, body.count);
+	account_add(
+	    &log->account, body.count, (enum key_mode)record->job->mode);
+	return 0;
+}
+
+static int
+log_replace(struct store *store, const struct record *record, struct span body,
+    uint64_t old_body, uint32_t old_body_bytes, uint64_t *ret_body)
+{
+	struct store_log *log = log_of(store);
+	enum key_mode mode = (enum key_mode)record->job->mode;
+	(void)old_body;
+	int error = write_full(log, record, body, ret_body);
+	if (error != 0)
+		return error;
+	account_remove(&log->account, old_body_bytes, mode);
+	account_add(&log->account, body.count, mode);
+	cleaner_earn(&log->cleaner, RECORD_BYTES_USUAL + old_body_bytes);
 	return 0;
 }
 
@@ -412,7 +442,8 @@ log_update(struct store *store, const struct record *record)
 }
 
 static int
-log_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes)
+log_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes,
+    enum key_mode mode)
 {
 	struct store_log *log = log_of(store);
 	char *at;
@@ -424,8 +455,7 @@ log_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes)
 	if (error != 0)
 		return fail(log, error);
 	add_record(log, at, record_write_gone(at, id));
-	log->account.jobs--;
-	log->account.live_bytes -= RECORD_BYTES_USUAL + body_bytes;
+	account_remove(&log->account, body_bytes, mode);
 	cleaner_earn(&log->cleaner, RECORD_BYTES_USUAL + body_bytes);
 	return 0;
 }
@@ -658,6 +688,7 @@ store_log_open_on(struct io *io, const struct log_sizes *sizes)
 		.begin = log_begin,
 		.has_room = log_has_room,
 		.put = log_put,
+		.replace = log_replace,
 		.reserve_ids = log_reserve_ids,
 		.update = log_update,
 		.delete = log_delete,

@@ -14,6 +14,8 @@
 #ifndef GSQ_QUEUE_STORE_LOG_SPACE_H
 #define GSQ_QUEUE_STORE_LOG_SPACE_H
 
+#include "base/key_rule.h"
+#include "queue/record.h"
 #include "queue/store_log_segments.h"
 
 #include <stdint.h>
@@ -21,6 +23,9 @@
 struct account {
 	uint64_t jobs;
 	uint64_t live_bytes;
+	/* Of it, what may have to be written once more so that a job can be
+	 * folded into another one (core/line.h). */
+	uint64_t fold_bytes;
 };
 
 /* A FULL record without its body, as most are. */
@@ -33,7 +38,26 @@ static inline struct account
 account_with(const struct account *account, uint64_t jobs, uint64_t body_bytes)
 {
 	return (struct account){ account->jobs + jobs,
-		account->live_bytes + jobs * RECORD_BYTES_USUAL + body_bytes };
+		account->live_bytes + jobs * RECORD_BYTES_USUAL + body_bytes,
+		account->fold_bytes };
+}
+
+/* A job that is there now, or not any more. */
+static inline void
+account_add(struct account *account, uint64_t body_bytes, enum key_mode mode)
+{
+	*account = account_with(account, 1, body_bytes);
+	if (mode == KEY_COALESCE)
+		account->fold_bytes += RECORD_BYTES_MAX + body_bytes;
+}
+
+static inline void
+account_remove(struct account *account, uint64_t body_bytes, enum key_mode mode)
+{
+	account->jobs--;
+	account->live_bytes -= RECORD_BYTES_USUAL + body_bytes;
+	if (mode == KEY_COALESCE)
+		account->fold_bytes -= RECORD_BYTES_MAX + body_bytes;
 }
 
 static inline uint64_t
@@ -56,7 +80,8 @@ space_reserve(const struct account *account, const struct segments *segments)
 	uint64_t live_bytes = account->live_bytes;
 	return (live_bytes < segments->largest ? live_bytes
 					       : segments->largest) +
-	    segments->largest / 8 + account->jobs * JOB_RESERVE_BYTES;
+	    segments->largest / 8 + account->jobs * JOB_RESERVE_BYTES +
+	    account->fold_bytes;
 }
 
 /* A quarter goes to headers, rests of segments and what is dead. */

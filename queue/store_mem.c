@@ -54,6 +54,17 @@ mem_put(struct store *store, const struct record *record, struct span body,
 }
 
 static int
+mem_replace(struct store *store, const struct record *record, struct span body,
+    uint64_t old_body, uint32_t old_body_bytes, uint64_t *ret_body)
+{
+	(void)old_body_bytes;
+	int error = mem_put(store, record, body, ret_body);
+	if (error == 0)
+		free((void *)(uintptr_t)old_body);
+	return error;
+}
+
+static int
 mem_reserve_ids(struct store *store, uint64_t next_id)
 {
 	(void)store;
@@ -70,8 +81,10 @@ mem_update(struct store *store, const struct record *record)
 }
 
 static int
-mem_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes)
+mem_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes,
+    enum key_mode mode)
 {
+	(void)mode;
 	(void)store;
 	(void)id;
 	(void)body_bytes;
@@ -132,6 +145,7 @@ store_mem_open(void)
 		.begin = mem_begin,
 		.has_room = mem_has_room,
 		.put = mem_put,
+		.replace = mem_replace,
 		.reserve_ids = mem_reserve_ids,
 		.update = mem_update,
 		.delete = mem_delete,

@@ -73,6 +73,7 @@ make_record(const struct turn *turn, uint32_t handle, struct record *record)
 	*record = (struct record){
 		.job = job,
 		.queue = span_of(lane->name.text),
+		.key = keys_text_of(&turn->core.keys, job),
 		.reason = span_of(job_reason(&turn->core.jobs, job)),
 	};
 	if (job->state == JOB_DELAYED)
@@ -94,6 +95,7 @@ on_restore(void *context, const struct record *record)
 		.now_ms = clock_monotonic_ms() };
 	fact.restore.queue = record->queue;
 	fact.restore.job = *record->job;
+	fact.restore.key = record->key;
 	fact.restore.reason = record->reason;
 	if (record->job->state == JOB_DELAYED)
 		fact.restore.job.at_ms = monotonic_of(record->due_wall_ms);
@@ -168,6 +170,7 @@ void
 turn_release(struct turn *turn)
 {
 	core_release(&turn->core);
+	buffer_release(&turn->body);
 }
 
 /* ---- wishes ---- */
@@ -234,19 +237,68 @@ forget(struct turn *turn, const struct wish *wish)
 	struct store *store = begin_change(turn, wish->lane);
 	must("delete",
 	    store->operations->delete (
-		store, wish->id, wish->body, wish->body_bytes));
+		store, wish->id, wish->body, wish->body_bytes, wish->mode));
+}
+
+static struct span
+read_body(struct store *store, uint64_t handle, uint32_t bytes)
+{
+	struct span body = { 0 };
+	if (bytes > 0)
+		must("body",
+		    store->operations->body(store, handle, bytes, &body));
+	return body;
 }
 
 struct span
 turn_body(struct turn *turn, const struct job *job)
 {
-	struct store *store = store_of(turn, durability_of(turn, job->lane));
-	struct span body = { 0 };
-	if (job->body_bytes > 0)
-		must("body",
-		    store->operations->body(
-			store, job->body, job->body_bytes, &body));
-	return body;
+	return read_body(store_of(turn, durability_of(turn, job->lane)),
+	    job->body, job->body_bytes);
+}
+
+static void
+add_bytes(struct buffer *buffer, struct span bytes)
+{
+	must("body", buffer_append(buffer, bytes.bytes, bytes.count));
+}
+
+/* The job's new body; good until the next one. What the store shows is gone
+ * with the next call, so it is copied. */
+static struct span
+make_body(struct turn *turn, struct store *store, const struct wish *wish,
+    struct span given)
+{
+	struct buffer *body = &turn->body;
+	buffer_consume(body, buffer_count(body));
+	if (wish->append) {
+		add_bytes(body, read_body(store, wish->body, wish->body_bytes));
+		add_bytes(body, SPAN_LITERAL("\n"));
+	}
+	add_bytes(body,
+	    wish->given ? given
+			: read_body(store, wish->other, wish->other_bytes));
+	return (struct span){ buffer_front(body), buffer_count(body) };
+}
+
+/* The most common events say the same again, or nothing: then there is nothing
+ * to write. */
+static void
+replace(struct turn *turn, const struct wish *wish, struct span given)
+{
+	uint32_t lane = job_at(&turn->core.jobs, wish->job)->lane;
+	struct store *store = store_of(turn, durability_of(turn, lane));
+	struct span body = make_body(turn, store, wish, given);
+	struct record record;
+	uint64_t handle = 0;
+	if (span_is(body, read_body(store, wish->body, wish->body_bytes)))
+		return;
+	begin_change(turn, lane);
+	make_record(turn, wish->job, &record);
+	must("replace",
+	    store->operations->replace(
+		store, &record, body, wish->body, wish->body_bytes, &handle));
+	core_set_body(&turn->core, wish->job, handle);
 }
 
 static void
@@ -270,6 +322,9 @@ carry_out(struct turn *turn, const struct wish *wish, struct span body)
 	switch (wish->kind) {
 	case WISH_SAVE:
 		save(turn, wish, body);
+		break;
+	case WISH_REPLACE:
+		replace(turn, wish, body);
 		break;
 	case WISH_FORGET:
 		forget(turn, wish);

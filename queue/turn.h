@@ -21,6 +21,7 @@
 #ifndef GSQ_QUEUE_TURN_H
 #define GSQ_QUEUE_TURN_H
 
+#include "base/buffer.h"
 #include "core/core.h"
 #include "queue/store.h"
 
@@ -72,6 +73,7 @@ struct turn {
 	uint64_t reserved_next_id; /* ids below are reserved in the log */
 	uint64_t committing_reserved_next_id; /* by the batch on its way */
 	uint64_t kept_reserved_next_id;	      /* and this is committed */
+	struct buffer body;		      /* of a REPLACE */
 };
 
 /*
@@ -87,8 +89,8 @@ void turn_release(struct turn *turn);
 
 /*
  * One fact to the core, with all that follows from it. body is that of an
- * ENQUEUE, else ignored. Returns core.refusal; core.words and core.answer are
- * good until the next step.
+ * ENQUEUE, else ignored. Returns core.refusal; core.words, core.answer and
+ * core.result are good until the next step.
  */
 enum refusal turn_step(
     struct turn *turn, const struct fact *fact, struct span body);

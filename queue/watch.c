@@ -206,6 +206,31 @@ answer_queue_waiters(
 	}
 }
 
+/* Whoever waits for a job that was folded waits for the other one. */
+static void
+follow_fold(struct watch *watch, const struct wish *wish)
+{
+	struct awaited *from = find_awaited(watch, wish->id);
+	if (from == NULL)
+		return;
+	struct awaited *to = find_or_add_awaited(watch, wish->into);
+	struct waiter *waiter = LIST_FIRST(&from->waiters);
+	while (waiter != NULL) {
+		struct waiter *following = LIST_NEXT(waiter, in_awaited);
+		if (to == NULL) {
+			/* Without memory he cannot be told when. */
+			answer_waiter(watch, waiter, "gone", VISIBLE_COMMITTED);
+		} else {
+			LIST_REMOVE(waiter, in_awaited);
+			LIST_INSERT_HEAD(&to->waiters, waiter, in_awaited);
+			waiter->job = to;
+		}
+		waiter = following;
+	}
+	if (to != NULL)
+		forget_unawaited(watch, from);
+}
+
 /* ---- events ---- */
 
 void
@@ -275,6 +300,7 @@ struct particulars {
 	uint32_t attempt;
 	const char *worker;
 	const char *reason;
+	uint64_t into; /* 0: none */
 };
 
 static bool
@@ -288,8 +314,9 @@ failed_somehow(enum core_event event)
 static struct particulars
 look_at(const struct core *core, const struct wish *wish)
 {
-	struct particulars particulars = { .id = wish->id,
-		.attempt = wish->attempt };
+	struct particulars particulars = {
+		.id = wish->id, .attempt = wish->attempt, .into = wish->into
+	};
 	if (wish->lane != 0)
 		particulars.queue =
 		    lane_at(&core->lanes, wish->lane)->name.text;
@@ -321,7 +348,8 @@ send_event(struct watch *watch, struct client *client, const struct wish *wish,
 	bool has_worker = particulars->worker != NULL;
 	begin_event(&writer, client, watch->sequence,
 	    core_event_name(wish->event),
-	    2u * has_job + has_queue + has_worker + has_reason);
+	    2u * has_job + has_queue + has_worker + has_reason +
+		(particulars->into != 0));
 	if (has_job) {
 		put_key(&writer, "job");
 		put_unsigned(&writer, particulars->id);
@@ -336,6 +364,10 @@ send_event(struct watch *watch, struct client *client, const struct wish *wish,
 		put_pair(&writer, "worker", particulars->worker);
 	if (has_reason)
 		put_pair(&writer, "reason", particulars->reason);
+	if (particulars->into != 0) {
+		put_key(&writer, "into");
+		put_unsigned(&writer, particulars->into);
+	}
 	outlet_end(watch->outlet, client, &writer, visible);
 }
 
@@ -363,6 +395,8 @@ watch_tell(struct watch *watch, const struct wish *wish, enum visible visible)
 	watch->sequence++;
 	if (!TAILQ_EMPTY(&watch->watchers))
 		tell_watchers(watch, wish, visible);
+	if (wish->event == EVENT_FOLDED)
+		follow_fold(watch, wish);
 	if (wish->event != EVENT_DONE && wish->event != EVENT_DEAD)
 		return;
 	if (watch->jobs != NULL)

@@ -43,10 +43,12 @@ environment_init(
 		return ENOMEM;
 	}
 	char **variables = environment->variables;
+	*variables++ = environment->key;
 	*variables++ = environment->id;
 	*variables++ = environment->queue;
 	*variables++ = environment->attempt;
 	*variables++ = environment->priority;
+	*variables++ = environment->hints;
 	*variables++ = environment->directory;
 	for (size_t i = 0; i < count; i++)
 		if (is_allowed(from[i]))
@@ -63,16 +65,19 @@ environment_release(struct environment *environment)
 }
 
 char *const *
-environment_of_job(struct environment *environment, uint64_t id,
-    const char *queue, int64_t attempt, int64_t priority)
+environment_of_job(struct environment *environment, const struct job_facts *job)
 {
 	snprintf(environment->id, sizeof(environment->id),
-	    "GSQ_JOB_ID=%" PRIu64, id);
+	    "GSQ_JOB_ID=%" PRIu64, job->id);
 	snprintf(environment->queue, sizeof(environment->queue), "GSQ_QUEUE=%s",
-	    queue);
+	    job->queue);
 	snprintf(environment->attempt, sizeof(environment->attempt),
-	    "GSQ_ATTEMPT=%" PRId64, attempt);
+	    "GSQ_ATTEMPT=%" PRId64, job->attempt);
 	snprintf(environment->priority, sizeof(environment->priority),
-	    "GSQ_PRIORITY=%" PRId64, priority);
-	return environment->variables;
+	    "GSQ_PRIORITY=%" PRId64, job->priority);
+	snprintf(environment->hints, sizeof(environment->hints),
+	    "GSQ_HINTS=%" PRId64, job->hints);
+	snprintf(environment->key, sizeof(environment->key), "GSQ_KEY=%.*s",
+	    (int)job->key.count, job->key.bytes);
+	return environment->variables + (job->key.count == 0);
 }

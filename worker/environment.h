@@ -6,17 +6,33 @@
 #ifndef GSQ_WORKER_ENVIRONMENT_H
 #define GSQ_WORKER_ENVIRONMENT_H
 
+#include "base/limits.h"
 #include "base/name.h"
+#include "base/span.h"
 
 #include <stdint.h>
 
-/* GSQ_JOB_ID, GSQ_QUEUE, GSQ_ATTEMPT, GSQ_PRIORITY, GSQ_DIR */
-#define ENVIRONMENT_JOB_VARIABLES 5
+/* GSQ_JOB_ID, GSQ_QUEUE, GSQ_ATTEMPT, GSQ_PRIORITY, GSQ_HINTS, GSQ_DIR and, of
+ * a job with a key, GSQ_KEY */
+#define ENVIRONMENT_JOB_VARIABLES 7
+
+/* What a handler is told of its job. */
+struct job_facts {
+	uint64_t id;
+	const char *queue;
+	int64_t attempt;
+	int64_t priority;
+	int64_t hints;
+	struct span key; /* empty: none */
+};
 
 struct environment {
 	/* Ends with NULL. The variables of the job come first, those of the
-	 * worker follow and are borrowed from its environment. */
+	 * worker follow and are borrowed from its environment. The key is the
+	 * first of all, and left out by beginning behind it. */
 	char **variables;
+	char key[KEY_BYTES_MAX + 16];
+	char hints[40];
 	char id[40];
 	char queue[NAME_BYTES_MAX + 16];
 	char attempt[40];
@@ -31,7 +47,7 @@ int environment_init(
 void environment_release(struct environment *environment);
 
 /* The environment for one job, good until the next call. */
-char *const *environment_of_job(struct environment *environment, uint64_t id,
-    const char *queue, int64_t attempt, int64_t priority);
+char *const *environment_of_job(
+    struct environment *environment, const struct job_facts *job);
 
 #endif

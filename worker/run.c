@@ -2,6 +2,7 @@
 #include "worker/run.h"
 
 #include "base/check.h"
+#include "base/key_rule.h"
 #include "base/units.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -35,13 +36,15 @@ struct run {
 	bool interrupted; /* by the worker's own end */
 	int64_t attempt;
 	int64_t priority;
+	int64_t hints;
 	uint64_t refusals; /* how often it was given back uncounted */
 	int64_t began_ms;
 	struct outcome outcome; /* SWEEPING */
 	struct handler handler;
 	struct event timer; /* of a built-in handler that takes its time */
 	size_t body_bytes;
-	char body[];
+	size_t key_bytes; /* 0: it has none */
+	char body[];	  /* and the key behind it */
 };
 
 static struct timeval
@@ -87,16 +90,23 @@ log_end(const struct run *run, const struct outcome *outcome)
 }
 
 static void
+drop(struct run *run)
+{
+	struct runs *runs = run->runs;
+	TAILQ_REMOVE(&runs->list, run, in_all);
+	runs->count--;
+	run->job->context = NULL;
+	free(run);
+}
+
+static void
 end(struct run *run, const struct outcome *outcome)
 {
 	struct runs *runs = run->runs;
 	struct ledger_job *job = run->job;
 	handler_close(&run->handler);
 	log_end(run, outcome);
-	TAILQ_REMOVE(&runs->list, run, in_all);
-	runs->count--;
-	job->context = NULL;
-	free(run);
+	drop(run);
 	tell_title(runs);
 	runs->on_ended(runs->context, job, outcome);
 }
@@ -251,11 +261,17 @@ static void
 start_process(struct run *run)
 {
 	struct runs *runs = run->runs;
+	const struct job_facts job = {
+		.id = run->job->id,
+		.queue = runs->options->queue.text,
+		.attempt = run->attempt,
+		.priority = run->priority,
+		.hints = run->hints,
+		.key = { run->body + run->body_bytes, run->key_bytes },
+	};
 	const struct handler_command command = {
 		.argv = runs->options->command,
-		.environment =
-		    environment_of_job(&runs->environment, run->job->id,
-			runs->options->queue.text, run->attempt, run->priority),
+		.environment = environment_of_job(&runs->environment, &job),
 	};
 	int error = handler_start(&run->handler, runs->base, &command,
 	    run->job->id, (struct span){ run->body, run->body_bytes });
@@ -330,9 +346,10 @@ make_run(
     struct runs *runs, struct ledger_job *job, const struct params_job *params)
 {
 	size_t body_bytes = params->body.count;
+	size_t key_bytes = key_is_valid(params->key) ? params->key.count : 0;
 	if (!make_room(runs))
 		return NULL;
-	struct run *run = malloc(sizeof(*run) + body_bytes);
+	struct run *run = malloc(sizeof(*run) + body_bytes + key_bytes);
 	if (run == NULL)
 		return NULL;
 	memset(run, 0, sizeof(*run));
@@ -342,9 +359,13 @@ make_run(
 	run->priority = params->priority;
 	if (params->delivery > params->attempt)
 		run->refusals = (uint64_t)(params->delivery - params->attempt);
+	run->hints = params->hints;
 	run->body_bytes = body_bytes;
+	run->key_bytes = key_bytes;
 	if (body_bytes > 0)
 		memcpy(run->body, params->body.bytes, body_bytes);
+	if (key_bytes > 0)
+		memcpy(run->body + body_bytes, params->key.bytes, key_bytes);
 	job->context = run;
 	TAILQ_INSERT_TAIL(&runs->list, run, in_all);
 	runs->count++;
@@ -386,10 +407,10 @@ runs_keep(
     struct runs *runs, struct ledger_job *job, const struct params_job *params)
 {
 	struct run *kept = job->context;
-	if (kept == NULL)
-		make_run(runs, job, params);
-	else
-		kept->attempt = params->attempt;
+	/* It was given back and comes again: with other words, perhaps. */
+	if (kept != NULL)
+		drop(kept);
+	make_run(runs, job, params);
 }
 
 void

@@ -9,6 +9,15 @@
  * log line and a table column. */
 #define NAME_BYTES_MAX 64
 
+/* A key: the user, the repository, the path that a job is about. Fits into one
+ * byte of the log, and into an environment variable. */
+#define KEY_BYTES_MAX 255
+
+/* What is merged into one waiting job: the lines that a handler is given to
+ * work through. More is refused until it has run. */
+#define MERGED_BODY_BYTES_MAX (64u * 1024)
+#define MERGED_HINTS_MAX      1000
+
 /* A job's body. Jobs name work, they do not carry it: a megabyte is generous,
  * and keeps what one worker can make the queue hold in memory small. */
 #define BODY_BYTES_MAX (1024u * 1024)

@@ -240,6 +240,29 @@ check_durability(cfg_t *section, cfg_opt_t *option)
 }
 
 static int
+check_key_mode(cfg_t *section, cfg_opt_t *option)
+{
+	enum key_mode value;
+	const char *text = cfg_opt_getnstr(option, 0);
+	if (!key_mode_parse(span_of(text), &value))
+		cfg_error(section,
+		    "%s must be serial, coalesce or parallel, not '%s'",
+		    option->name, text);
+	return 0;
+}
+
+static int
+check_key_merge(cfg_t *section, cfg_opt_t *option)
+{
+	enum key_merge value;
+	const char *text = cfg_opt_getnstr(option, 0);
+	if (!key_merge_parse(span_of(text), &value))
+		cfg_error(section, "%s must be last, first or append, not '%s'",
+		    option->name, text);
+	return 0;
+}
+
+static int
 check_not_empty(cfg_t *section, cfg_opt_t *option)
 {
 	if (*cfg_opt_getnstr(option, 0) == '\0')
@@ -359,6 +382,8 @@ static const struct {
 	{ "queue|retry_base", check_duration },
 	{ "queue|retry_cap", check_duration },
 	{ "queue|durability", check_durability },
+	{ "queue|keys", check_key_mode },
+	{ "queue|merge", check_key_merge },
 	{ "queue", check_queue },
 	{ "pool|queue", check_name },
 	{ "pool|workers", check_integer },
@@ -487,7 +512,8 @@ static struct queue_options
 default_queue(const char *name)
 {
 	struct queue_options queue = { .max_attempts = ATTEMPTS_DEFAULT,
-		.retry = { RETRY_BASE_DEFAULT, RETRY_CAP_DEFAULT } };
+		.retry = { RETRY_BASE_DEFAULT, RETRY_CAP_DEFAULT },
+		.keys = KEY_SERIAL };
 	name_set(&queue.name, span_of(name));
 	return queue;
 }
@@ -505,6 +531,12 @@ take_queue(struct configuration *configuration, cfg_t *section)
 	if (cfg_size(section, "durability") > 0)
 		durability_parse(span_of(cfg_getstr(section, "durability")),
 		    &queue.durability);
+	if (cfg_size(section, "keys") > 0)
+		key_mode_parse(
+		    span_of(cfg_getstr(section, "keys")), &queue.keys);
+	if (cfg_size(section, "merge") > 0)
+		key_merge_parse(
+		    span_of(cfg_getstr(section, "merge")), &queue.merge);
 	configuration->queues[configuration->queue_count++] = queue;
 }
 
@@ -613,7 +645,9 @@ make_schema(void)
 	cfg_opt_t queue[] = { CFG_INT("max_attempts", 0, CFGF_NODEFAULT),
 		CFG_STR("retry_base", NULL, CFGF_NODEFAULT),
 		CFG_STR("retry_cap", NULL, CFGF_NODEFAULT),
-		CFG_STR("durability", NULL, CFGF_NODEFAULT), CFG_END() };
+		CFG_STR("durability", NULL, CFGF_NODEFAULT),
+		CFG_STR("keys", NULL, CFGF_NODEFAULT),
+		CFG_STR("merge", NULL, CFGF_NODEFAULT), CFG_END() };
 	cfg_opt_t pool[] = { CFG_STR("queue", NULL, CFGF_NODEFAULT),
 		CFG_INT("workers", 0, CFGF_NODEFAULT),
 		CFG_INT("max_demand", 0, CFGF_NODEFAULT),

@@ -14,6 +14,8 @@
  *     queue "default" {
  *         max_attempts = 10  retry_base = "2s"  retry_cap = "1h"
  *         durability = "sync"          # or "relaxed", "memory"
+ *         keys       = "serial"        # or "coalesce", "parallel"
+ *         merge      = "last"          # or "first", "append"
  *     }
  *     pool "sync" {
  *         queue = "default"  workers = 4  max_demand = 1  min_demand = 0
@@ -29,6 +31,7 @@
 
 #include "base/backoff.h"
 #include "base/durability.h"
+#include "base/key_rule.h"
 #include "base/name.h"
 
 #include <stdbool.h>
@@ -43,6 +46,8 @@ struct queue_options {
 	int64_t max_attempts; /* deliveries before a job is dead; 1..1000 */
 	struct backoff retry; /* delay before the next attempt */
 	enum durability durability;
+	enum key_mode keys;   /* of jobs that say none; default serial */
+	enum key_merge merge; /* of bodies, where keys coalesce */
 };
 
 struct pool_options {

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/refusal.h"
 #include "base/span.h"
+#include "base/units.h"
 #include "wire/message.h"
 
 #include <stdbool.h>

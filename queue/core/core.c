@@ -6,7 +6,9 @@
 #include "core/absent.h"
 #include "core/due.h"
 #include "core/ending.h"
+#include "core/line.h"
 #include "core/match.h"
+#include "core/merge.h"
 #include "core/verify.h"
 #include "core/wish.h"
 
@@ -14,6 +16,8 @@
 
 static const char *const event_names[EVENT_COUNT] = {
 	[EVENT_ENQUEUED] = "enqueued",
+	[EVENT_MERGED] = "merged",
+	[EVENT_FOLDED] = "folded",
 	[EVENT_DELIVERED] = "delivered",
 	[EVENT_DONE] = "done",
 	[EVENT_FAILED] = "failed",
@@ -24,6 +28,19 @@ static const char *const event_names[EVENT_COUNT] = {
 	[EVENT_SUBSCRIBED] = "subscribed",
 	[EVENT_GONE] = "gone",
 };
+
+static const char *const result_names[ENQUEUE_RESULT_COUNT] = {
+	[ENQUEUE_NEW] = "new",
+	[ENQUEUE_MERGED] = "merged",
+	[ENQUEUE_BEHIND] = "behind",
+};
+
+const char *
+enqueue_result_name(enum enqueue_result result)
+{
+	CHECK((unsigned)result < ENQUEUE_RESULT_COUNT);
+	return result_names[result];
+}
 
 const char *
 core_event_name(enum core_event event)
@@ -44,6 +61,7 @@ core_init(struct core *core, uint64_t next_id, uint64_t seed,
 		.policy_of = policy_of,
 		.policy_context = policy_context };
 	jobs_init(&core->jobs);
+	keys_init(&core->keys, seed);
 	lanes_init(&core->lanes);
 	demand_init(&core->demand);
 	due_init(&core->due, &core->jobs);
@@ -57,6 +75,7 @@ core_release(struct core *core)
 	heap_release(&core->due);
 	lanes_release(&core->lanes);
 	demand_release(&core->demand);
+	keys_release(&core->keys);
 	jobs_release(&core->jobs);
 }
 
@@ -155,15 +174,13 @@ act_on_silence(struct core *core)
 }
 
 static void
-become_ready(struct core *core, uint32_t handle)
+end_delay(struct core *core, uint32_t handle)
 {
-	struct job *job = job_at(&core->jobs, handle);
+	const struct job *job = job_at(&core->jobs, handle);
 	struct lane *lane = lane_at(&core->lanes, job->lane);
-	job_set_state(job, JOB_READY);
 	lane->counts[JOB_DELAYED]--;
-	lane->counts[JOB_READY]++;
-	lane_push_back(&core->jobs, lane, handle);
-	match_lane(core, lane);
+	if (line_enter(core, handle) == JOB_READY)
+		match_lane(core, lane);
 }
 
 static void
@@ -174,7 +191,7 @@ on_time(struct core *core, const struct fact *fact)
 	for (unsigned left = DUE_JOBS_PER_STEP_MAX; left > 0 &&
 	     (handle = due_take(&core->due, &core->jobs, core->now_ms)) != 0;
 	     left--)
-		become_ready(core, handle);
+		end_delay(core, handle);
 	act_on_silence(core);
 	absent_act(core);
 }
@@ -196,31 +213,86 @@ core_wake_at(const struct core *core)
 
 /* ---- producers ---- */
 
+/* Puts a new job where it waits; false when another one has the turn of its
+ * key. */
+static bool
+begin_waiting(
+    struct core *core, struct lane *lane, uint32_t handle, int64_t delay_ms)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	if (delay_ms == 0)
+		return line_enter(core, handle) == JOB_READY;
+	job_set_state(job, JOB_DELAYED);
+	lane->counts[JOB_DELAYED]++;
+	due_add(&core->due, &core->jobs, handle, core->now_ms + delay_ms);
+	return job->mode == KEY_PARALLEL ||
+	    key_at(&core->keys, job->key)->holder == 0;
+}
+
+static bool
+add_job(struct core *core, const struct fact *fact, struct lane *lane,
+    uint32_t key, enum key_mode mode)
+{
+	uint32_t handle = jobs_add(&core->jobs, core->next_id);
+	if (handle == 0)
+		return false;
+	struct job *job = job_at(&core->jobs, handle);
+	job->lane = lane->handle;
+	job->priority = fact->enqueue.priority;
+	job->body_bytes = fact->enqueue.body_bytes;
+	job->enqueued_ms = fact->enqueue.wall_ms;
+	line_join(core, handle, key, mode);
+	bool has_turn =
+	    begin_waiting(core, lane, handle, fact->enqueue.delay_ms);
+	lanes_note(&core->lanes, lane);
+	lane->enqueued++;
+	core->counters.enqueued++;
+	core->answer = core->next_id++;
+	core->result = has_turn ? ENQUEUE_NEW : ENQUEUE_BEHIND;
+	wish_save(core, handle, true);
+	wish_tell_job(core, EVENT_ENQUEUED, handle, 0);
+	return true;
+}
+
+static void
+merge_into(struct core *core, const struct fact *fact, uint32_t pending)
+{
+	if (!merge_enqueue(core, pending, fact)) {
+		refuse(core, REFUSAL_FULL,
+		    "the job that waits with that key takes no more; try again "
+		    "when it has run");
+		return;
+	}
+	core->answer = job_at(&core->jobs, pending)->id;
+	core->result = ENQUEUE_MERGED;
+}
+
 static void
 on_enqueue(struct core *core, const struct fact *fact)
 {
 	struct lane *lane = find_or_add_lane(core, fact->enqueue.queue);
 	if (lane == NULL)
 		return;
-	uint32_t handle = jobs_add(&core->jobs, core->next_id);
-	if (handle == 0) {
-		refuse(core, REFUSAL_FULL, "no memory for another job");
-		return;
+	enum key_mode mode = fact->enqueue.mode < KEY_MODE_COUNT
+	    ? fact->enqueue.mode
+	    : lane->policy.mode;
+	uint32_t key = 0;
+	if (fact->enqueue.key.count > 0) {
+		key = keys_take(&core->keys, lane->handle, fact->enqueue.key);
+		if (key == 0) {
+			refuse(core, REFUSAL_FULL, "no memory for another key");
+			return;
+		}
 	}
-	struct job *job = job_at(&core->jobs, handle);
-	job->lane = lane->handle;
-	job->priority = fact->enqueue.priority;
-	job->body_bytes = fact->enqueue.body_bytes;
-	job->enqueued_ms = fact->enqueue.wall_ms;
-	job_set_state(job, JOB_READY);
-	lane_push_back(&core->jobs, lane, handle);
-	lane->counts[JOB_READY]++;
-	lanes_note(&core->lanes, lane);
-	lane->enqueued++;
-	core->counters.enqueued++;
-	core->answer = core->next_id++;
-	wish_save(core, handle, true);
-	wish_tell_job(core, EVENT_ENQUEUED, handle, 0);
+	uint32_t pending = line_pending(core, key, mode);
+	if (pending != 0) {
+		merge_into(core, fact, pending);
+	} else if (!add_job(
+		       core, fact, lane, key, key != 0 ? mode : KEY_PARALLEL)) {
+		if (key != 0)
+			keys_give(&core->keys, key);
+		refuse(core, REFUSAL_FULL, "no memory for another job");
+	}
 	match_lane(core, lane);
 }
 
@@ -468,6 +540,35 @@ on_gone(struct core *core, const struct fact *fact)
 /* ---- the store ---- */
 
 static void
+restore_key(struct core *core, struct job *job, struct span key)
+{
+	job->key = 0;
+	if (job->hints == 0)
+		job->hints = 1;
+	if (key.count > 0) {
+		job->key = keys_take(&core->keys, job->lane, key);
+		CHECK(job->key != 0);
+	} else {
+		job->mode = KEY_PARALLEL;
+	}
+}
+
+static void
+restore_elsewhere(struct core *core, struct lane *lane, uint32_t handle,
+    const struct job *saved)
+{
+	enum job_state state = (enum job_state)saved->state;
+	job_set_state(job_at(&core->jobs, handle), state);
+	lane->counts[state]++;
+	if (state == JOB_DELAYED)
+		due_add(&core->due, &core->jobs, handle, saved->at_ms);
+	else if (state == JOB_DEAD)
+		job_list_push_back(&core->jobs, &lane->dead, handle);
+	else
+		absent_add(core, handle);
+}
+
+static void
 on_restore(struct core *core, const struct fact *fact)
 {
 	const struct job *saved = &fact->restore.job;
@@ -489,16 +590,12 @@ on_restore(struct core *core, const struct fact *fact)
 		job_set_reason(&core->jobs, job, fact->restore.reason);
 	if (saved->id >= core->next_id)
 		core->next_id = saved->id + 1;
-	job_set_state(job, (enum job_state)saved->state);
-	if (saved->state == JOB_DELAYED)
-		due_add(&core->due, &core->jobs, handle, saved->at_ms);
-	else if (saved->state == JOB_DEAD)
-		job_list_push_back(&core->jobs, &lane->dead, handle);
-	else if (saved->state == JOB_RUNNING)
-		absent_add(core, handle);
+	restore_key(core, job, fact->restore.key);
+	line_restore(core, handle, (enum job_state)saved->state);
+	if (saved->state == JOB_READY)
+		line_enter(core, handle);
 	else
-		lane_push_back(&core->jobs, lane, handle);
-	lane->counts[job->state]++;
+		restore_elsewhere(core, lane, handle, saved);
 	lanes_note(&core->lanes, lane);
 }
 

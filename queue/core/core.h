@@ -15,6 +15,7 @@
 #include "base/refusal.h"
 #include "core/demand.h"
 #include "core/job.h"
+#include "core/key.h"
 #include "core/lane.h"
 #include "core/retry.h"
 #include "core/roll.h"
@@ -79,12 +80,16 @@ struct fact {
 	uint32_t subscriber; /* SUBSCRIBE (0: not joined yet), DEMAND, ANSWER,
 			      * RESULT, GONE */
 	union {
-		/* One new job. The body itself stays with the caller. */
+		/* An event: a new job, or a hint more for one that waits. The
+		 * body itself stays with the caller. */
 		struct {
 			struct span queue; /* a valid name */
 			uint32_t body_bytes;
 			uint8_t priority;
 			int64_t wall_ms;
+			int64_t delay_ms;   /* 0..DURATION_MS_MAX */
+			struct span key;    /* a valid key, or empty */
+			enum key_mode mode; /* KEY_MODE_COUNT: the queue's */
 		} enqueue;
 		/* A worker joins a queue. */
 		struct {
@@ -130,7 +135,8 @@ struct fact {
 		 * waited for. */
 		struct {
 			struct span queue;
-			struct job job; /* as saved; links and handles unset */
+			struct job job;	 /* as saved; links and handles unset */
+			struct span key; /* empty: it has none */
 			struct span reason;
 		} restore;
 		/* Once, behind the last one. */
@@ -146,6 +152,7 @@ struct fact {
 
 enum wish_kind {
 	WISH_SAVE,    /* write the job's record; with_body: its body too */
+	WISH_REPLACE, /* the job has another body, unless that is the same */
 	WISH_FORGET,  /* the job is gone: id, body */
 	WISH_DELIVER, /* send the job to the subscriber */
 	WISH_KILL,    /* ask the supervisor to kill the worker with this pid */
@@ -154,6 +161,8 @@ enum wish_kind {
 
 enum core_event {
 	EVENT_ENQUEUED,
+	EVENT_MERGED, /* into that job, an enqueue */
+	EVENT_FOLDED, /* into another one, that job: which is gone */
 	EVENT_DELIVERED,
 	EVENT_DONE,
 	EVENT_FAILED,	/* will be tried again after a delay */
@@ -183,15 +192,24 @@ struct wish {
 	uint32_t attempt;    /* TELL of a job: what that run was, be it counted
 			      * or not */
 	uint64_t id;	     /* of the job */
-	uint64_t body;	     /* FORGET: the store's handle */
-	uint32_t body_bytes; /* FORGET */
-	int64_t pid;	     /* KILL */
+	uint64_t body;	     /* FORGET: the store's handle; REPLACE: the one of
+			      * the body until now */
+	uint32_t body_bytes; /* of that */
+	enum key_mode mode;  /* FORGET */
+	bool append;	     /* REPLACE: behind the one until now */
+	bool given;	     /* REPLACE: by the one that the fact came with */
+	uint64_t other;	     /* REPLACE, if not given: by a copy of this one */
+	uint32_t other_bytes;
+	uint64_t into; /* FOLDED: the id of the other job */
+	int64_t pid;   /* KILL */
 };
 
 /* ---- the machine ---- */
 
 struct counters {
-	uint64_t enqueued;
+	uint64_t enqueued; /* new jobs */
+	uint64_t merged;   /* enqueues that were merged into a waiting job */
+	uint64_t folded;   /* jobs that were folded into another one */
 	uint64_t delivered;
 	uint64_t done;
 	uint64_t failed;
@@ -213,8 +231,20 @@ struct absence {
 	int64_t act_at_ms;
 };
 
+/* What became of an enqueue. */
+enum enqueue_result {
+	ENQUEUE_NEW,	/* a job that is first with its key, or has none */
+	ENQUEUE_MERGED, /* into a job that waits */
+	ENQUEUE_BEHIND, /* a job that waits for its turn */
+	ENQUEUE_RESULT_COUNT
+};
+
+/* "new", "merged", "behind". */
+const char *enqueue_result_name(enum enqueue_result result);
+
 struct core {
 	struct jobs jobs;
+	struct keys keys;
 	struct lanes lanes;
 	struct demand demand;
 	struct heap due; /* delayed jobs, the next one first */
@@ -238,11 +268,12 @@ struct core {
 	size_t wish_room;
 
 	/* What the last step answered: the refusal with its words, or the
-	 * number of the new job (ENQUEUE), the handle of the subscriber
+	 * id of the job (ENQUEUE), the handle of the subscriber
 	 * (SUBSCRIBE), the demand pending in all (DEMAND). */
 	enum refusal refusal;
 	const char *words;
 	uint64_t answer;
+	enum enqueue_result result; /* ENQUEUE */
 };
 
 /*
@@ -267,7 +298,8 @@ void core_step(struct core *core, const struct fact *fact);
  * once, INT64_MAX for never. */
 int64_t core_wake_at(const struct core *core);
 
-/* For the caller, once a SAVE with_body was carried out: where the body is. */
+/* For the caller, once a SAVE with_body or a REPLACE was carried out: where the
+ * body is. */
 void core_set_body(struct core *core, uint32_t job, uint64_t body);
 
 #endif

@@ -33,6 +33,14 @@ due_add(
 	CHECK(heap_add(due, handle));
 }
 
+void
+due_remove(struct heap *due, const struct jobs *jobs, uint32_t handle)
+{
+	struct job *job = job_at(jobs, handle);
+	heap_remove(due, job->place);
+	job->place = 0;
+}
+
 int64_t
 due_next_ms(const struct heap *due, const struct jobs *jobs)
 {

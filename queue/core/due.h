@@ -16,6 +16,9 @@ void due_init(struct heap *due, const struct jobs *jobs);
 void due_add(
     struct heap *due, const struct jobs *jobs, uint32_t handle, int64_t at_ms);
 
+/* It does not wait any more. */
+void due_remove(struct heap *due, const struct jobs *jobs, uint32_t handle);
+
 /* When the first one is due; INT64_MAX when none waits. */
 int64_t due_next_ms(const struct heap *due, const struct jobs *jobs);
 

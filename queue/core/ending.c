@@ -3,7 +3,9 @@
 
 #include "base/check.h"
 #include "core/due.h"
+#include "core/line.h"
 #include "core/match.h"
+#include "core/merge.h"
 #include "core/wish.h"
 
 static void
@@ -47,12 +49,9 @@ tell_ending(struct core *core, uint32_t handle, const struct retry *retry,
 static void
 forget(struct core *core, uint32_t handle)
 {
-	const struct job *job = job_at(&core->jobs, handle);
-	struct wish *wish = wish_add(core, WISH_FORGET);
-	wish->id = job->id;
-	wish->body = job->body;
-	wish->body_bytes = job->body_bytes;
-	wish->lane = job->lane;
+	wish_forget(core, handle);
+	line_leave(core, handle);
+	line_forget(core, handle);
 	jobs_remove(&core->jobs, handle);
 }
 
@@ -64,12 +63,14 @@ settle(struct core *core, struct lane *lane, uint32_t handle,
 	struct job *job = job_at(&core->jobs, handle);
 	switch (retry->state) {
 	case JOB_READY:
+		merge_behind(core, handle);
 		if (retry->in_front)
 			lane_push_front(&core->jobs, lane, handle);
 		else
 			lane_push_back(&core->jobs, lane, handle);
 		break;
 	case JOB_DELAYED:
+		merge_behind(core, handle);
 		due_add(&core->due, &core->jobs, handle,
 		    core->now_ms + retry->delay_ms);
 		break;
@@ -77,8 +78,10 @@ settle(struct core *core, struct lane *lane, uint32_t handle,
 		job->cause = (uint8_t)retry->cause;
 		job->at_ms = core->now_ms;
 		job_list_push_back(&core->jobs, &lane->dead, handle);
+		line_leave(core, handle);
 		break;
 	case JOB_NONE:
+	case JOB_BLOCKED:
 	case JOB_RUNNING:
 	case JOB_STATE_COUNT:
 		UNREACHABLE();

@@ -5,11 +5,16 @@
 
 static const bool transitions[JOB_STATE_COUNT][JOB_STATE_COUNT] = {
 	[JOB_NONE] = { [JOB_READY] = true,
+	    [JOB_BLOCKED] = true,
 	    [JOB_DELAYED] = true,
 	    [JOB_RUNNING] = true,
 	    [JOB_DEAD] = true },
-	[JOB_READY] = { [JOB_RUNNING] = true },
-	[JOB_DELAYED] = { [JOB_READY] = true },
+	/* BLOCKED: in a log, a job that runs may stand behind this one. */
+	[JOB_READY] = { [JOB_RUNNING] = true, [JOB_BLOCKED] = true },
+	[JOB_BLOCKED] = { [JOB_READY] = true, [JOB_NONE] = true },
+	[JOB_DELAYED] = { [JOB_READY] = true,
+	    [JOB_BLOCKED] = true,
+	    [JOB_NONE] = true },
 	[JOB_RUNNING] = { [JOB_NONE] = true,
 	    [JOB_READY] = true,
 	    [JOB_DELAYED] = true,
@@ -20,6 +25,7 @@ static const bool transitions[JOB_STATE_COUNT][JOB_STATE_COUNT] = {
 static const char *const state_names[JOB_STATE_COUNT] = {
 	[JOB_NONE] = "none",
 	[JOB_READY] = "ready",
+	[JOB_BLOCKED] = "blocked",
 	[JOB_DELAYED] = "delayed",
 	[JOB_RUNNING] = "running",
 	[JOB_DEAD] = "dead",
@@ -148,6 +154,7 @@ jobs_add(struct jobs *jobs, uint64_t id)
 	if (handle == 0)
 		return 0;
 	job_at(jobs, handle)->id = id;
+	job_at(jobs, handle)->hints = 1;
 	if (map_add(&jobs->by_id, handle)) {
 		link_by_id(jobs, handle);
 		return handle;

@@ -13,11 +13,15 @@
  *                                    v attempts used up, hopeless
  *                                  DEAD
  *
+ * Where another job has the turn of its key (core/line.h), what would be READY
+ * is BLOCKED until the turn comes, or is folded into the other job and gone.
+ *
  * A new queue process finds each in the state in which it was saved.
  */
 #ifndef GSQ_CORE_JOB_H
 #define GSQ_CORE_JOB_H
 
+#include "base/key_rule.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/slab.h"
@@ -32,6 +36,7 @@ enum job_state {
 	JOB_DELAYED,
 	JOB_RUNNING,
 	JOB_DEAD,
+	JOB_BLOCKED,
 	JOB_STATE_COUNT
 };
 
@@ -46,7 +51,7 @@ enum job_cause {
 #define PRIORITY_COUNT 256
 
 /*
- * 80 bytes; a backlog of millions is made of these. Handles instead of
+ * 88 bytes; a backlog of millions is made of these. Handles instead of
  * pointers, and fields that serve one state share their place.
  */
 struct job {
@@ -67,10 +72,13 @@ struct job {
 	uint32_t delivery; /* deliveries so far, counted or not: the fence that
 			    * tells this run from every other one */
 	uint32_t history;  /* handle of struct history, or 0 */
+	uint32_t key;	   /* handle of struct key, or 0 */
+	uint32_t hints;	   /* events that it stands for, from 1 */
 	uint16_t attempt;  /* deliveries that count against max_attempts */
 	uint8_t priority;  /* lower goes first */
 	uint8_t state;	   /* enum job_state */
 	uint8_t cause;	   /* enum job_cause */
+	uint8_t mode;	   /* enum key_mode; KEY_PARALLEL without a key */
 };
 
 /* What is known of a job's last failure. Few jobs ever have one. */

@@ -25,6 +25,8 @@ struct lane_policy {
 	uint32_t max_attempts; /* counted deliveries before a job is dead */
 	struct backoff retry;  /* delay before the next attempt */
 	enum durability durability; /* where the owner keeps its jobs */
+	enum key_mode mode;	    /* of jobs that say none */
+	enum key_merge merge;
 };
 
 struct lane {
@@ -76,12 +78,12 @@ struct lane *lanes_add(
 /* To be told when jobs or subscriptions came to a lane or left it. */
 void lanes_note(struct lanes *lanes, struct lane *lane);
 
-/* Jobs that are to run some time: ready, delayed or running. */
+/* Jobs that are to run some time: not the dead ones. */
 static inline uint32_t
 lane_unfinished(const struct lane *lane)
 {
-	return lane->counts[JOB_READY] + lane->counts[JOB_DELAYED] +
-	    lane->counts[JOB_RUNNING];
+	return lane->counts[JOB_READY] + lane->counts[JOB_BLOCKED] +
+	    lane->counts[JOB_DELAYED] + lane->counts[JOB_RUNNING];
 }
 
 /* Neither jobs, dead ones included, nor subscriptions. */

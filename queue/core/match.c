@@ -2,6 +2,7 @@
 #include "core/match.h"
 
 #include "base/check.h"
+#include "core/line.h"
 #include "core/wish.h"
 
 /* A msgid that no job waits for: after four billions they come again. */
@@ -27,6 +28,7 @@ deliver(struct core *core, struct lane *lane, uint32_t handle,
 	    subscriber_at(&core->demand, subscription->subscriber);
 
 	lane_take(&core->jobs, lane, handle);
+	line_began(core, handle);
 	job_set_state(job, JOB_RUNNING);
 	lane->counts[JOB_READY]--;
 	lane->counts[JOB_RUNNING]++;

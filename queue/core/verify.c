@@ -10,8 +10,10 @@ struct found {
 	uint64_t jobs;
 	uint64_t delayed;
 	uint64_t running;
+	uint64_t blocked;
 	uint64_t delayed_weight;
 	uint64_t running_weight;
+	uint64_t blocked_weight;
 	uint32_t lanes;
 	uint32_t idle_lanes;
 	uint32_t subscriptions;
@@ -141,7 +143,9 @@ verify_lane(
 	HOLDS(lane->idle == lane_is_idle(lane));
 	HOLDS(lanes_find(&core->lanes, span_of(lane->name.text)) == lane);
 	found->jobs += ready + dead + lane->counts[JOB_DELAYED] +
-	    lane->counts[JOB_RUNNING];
+	    lane->counts[JOB_RUNNING] + lane->counts[JOB_BLOCKED];
+	found->blocked += lane->counts[JOB_BLOCKED];
+	found->blocked_weight += lane->counts[JOB_BLOCKED] * weight(lane);
 	found->delayed += lane->counts[JOB_DELAYED];
 	found->running += lane->counts[JOB_RUNNING];
 	found->delayed_weight += lane->counts[JOB_DELAYED] * weight(lane);
@@ -311,11 +315,84 @@ verify_due(const struct core *core, const struct found *found)
 	return verify_order(&core->due);
 }
 
+/* Whose turn it is, and who waits for it. */
+static const char *
+verify_key(const struct core *core, uint32_t handle, uint64_t *blocked)
+{
+	const struct key *key = key_at(&core->keys, handle);
+	uint64_t count = 0;
+	const char *broken = verify_list(core, &key->line, JOB_BLOCKED, &count);
+	if (broken != NULL)
+		return broken;
+	for (uint32_t at = key->line.head; at != 0;
+	     at = job_at(&core->jobs, at)->next) {
+		HOLDS(job_at(&core->jobs, at)->key == handle);
+		HOLDS(job_at(&core->jobs, at)->mode != KEY_PARALLEL);
+	}
+	HOLDS(count == 0 || key->holder != 0);
+	HOLDS(keys_find(&core->keys, key->lane, span_of(key->text)) == handle);
+	if (key->holder != 0) {
+		const struct job *holder = job_at(&core->jobs, key->holder);
+		HOLDS(holder->key == handle && holder->mode != KEY_PARALLEL);
+		HOLDS(holder->state == JOB_READY ||
+		    holder->state == JOB_RUNNING ||
+		    holder->state == JOB_DELAYED);
+	}
+	if (key->pending != 0) {
+		const struct job *pending = job_at(&core->jobs, key->pending);
+		HOLDS(pending->key == handle && pending->mode == KEY_COALESCE);
+		HOLDS(pending->state == JOB_READY ||
+		    pending->state == JOB_BLOCKED ||
+		    pending->state == JOB_DELAYED);
+	}
+	*blocked += count;
+	return NULL;
+}
+
+static const char *
+verify_keys(const struct core *core, const struct found *found)
+{
+	uint64_t blocked = 0, keys = 0, jobs = 0;
+	for (uint32_t at = 1; at <= core->keys.slab.made; at++) {
+		if (key_at(&core->keys, at)->jobs == 0)
+			continue;
+		const char *broken = verify_key(core, at, &blocked);
+		if (broken != NULL)
+			return broken;
+		keys++;
+		jobs += key_at(&core->keys, at)->jobs;
+	}
+	HOLDS(keys == core->keys.slab.used);
+	HOLDS(blocked == found->blocked);
+	for (uint32_t at = core->jobs.oldest; at != 0;
+	     at = job_at(&core->jobs, at)->newer)
+		jobs -= job_at(&core->jobs, at)->key != 0;
+	HOLDS(jobs == 0);
+	return NULL;
+}
+
+/* One job and the turn of its key. */
+static const char *
+verify_turn(const struct core *core, uint32_t handle)
+{
+	const struct job *job = job_at(&core->jobs, handle);
+	HOLDS(job->hints > 0);
+	HOLDS(job->key != 0 || job->mode == KEY_PARALLEL);
+	HOLDS(job->state != JOB_BLOCKED || job->mode != KEY_PARALLEL);
+	if (job->mode == KEY_PARALLEL)
+		return NULL;
+	const struct key *key = key_at(&core->keys, job->key);
+	HOLDS(key->lane == job->lane);
+	HOLDS((job->state != JOB_READY && job->state != JOB_RUNNING) ||
+	    key->holder == handle);
+	return NULL;
+}
+
 /* The list of all jobs, in the order of their ids. */
 static const char *
 verify_all(const struct core *core, const struct found *found)
 {
-	uint64_t count = 0;
+	uint64_t count = 0, blocked_weight = 0;
 	uint32_t older = 0;
 	for (uint32_t handle = core->jobs.oldest; handle != 0;) {
 		const struct job *job = job_at(&core->jobs, handle);
@@ -323,6 +400,12 @@ verify_all(const struct core *core, const struct found *found)
 		HOLDS(older == 0 || job_at(&core->jobs, older)->id < job->id);
 		HOLDS(job->state != JOB_NONE);
 		HOLDS(count++ < core->jobs.slab.used);
+		const char *broken = verify_turn(core, handle);
+		if (broken != NULL)
+			return broken;
+		if (job->state == JOB_BLOCKED)
+			blocked_weight +=
+			    weight(lane_at(&core->lanes, job->lane));
 		older = handle;
 		handle = job->newer;
 	}
@@ -330,6 +413,7 @@ verify_all(const struct core *core, const struct found *found)
 	HOLDS(count == core->jobs.slab.used);
 	HOLDS(count == core->jobs.by_id.count);
 	HOLDS(count == found->jobs);
+	HOLDS(blocked_weight == found->blocked_weight);
 	return NULL;
 }
 
@@ -344,6 +428,8 @@ verify_core(const struct core *core)
 		broken = verify_roll(core);
 	if (broken == NULL)
 		broken = verify_due(core, &found);
+	if (broken == NULL)
+		broken = verify_keys(core, &found);
 	if (broken == NULL)
 		broken = verify_all(core, &found);
 	return broken;

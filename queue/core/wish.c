@@ -32,6 +32,18 @@ wish_save(struct core *core, uint32_t job, bool with_body)
 }
 
 void
+wish_forget(struct core *core, uint32_t handle)
+{
+	const struct job *job = job_at(&core->jobs, handle);
+	struct wish *wish = wish_add(core, WISH_FORGET);
+	wish->id = job->id;
+	wish->body = job->body;
+	wish->body_bytes = job->body_bytes;
+	wish->lane = job->lane;
+	wish->mode = (enum key_mode)job->mode;
+}
+
+void
 wish_tell_job(struct core *core, enum core_event event, uint32_t handle,
     uint32_t subscriber)
 {

@@ -10,6 +10,9 @@
 /* A zeroed wish of that kind behind the others. */
 struct wish *wish_add(struct core *core, enum wish_kind kind);
 
+/* The job is over: its record is forgotten. */
+void wish_forget(struct core *core, uint32_t job);
+
 void wish_save(struct core *core, uint32_t job, bool with_body);
 
 /* Tells of a job; subscriber 0 when none is concerned. */

@@ -46,7 +46,17 @@ policy_of(const void *context, struct span queue)
 {
 	(void)context;
 	return (struct lane_policy){ .max_attempts = (uint32_t)queue.count % 4,
-		.retry = { queue.count % 2 ? 1000 : 0, 8000 } };
+		.retry = { queue.count % 2 ? 1000 : 0, 8000 },
+		.mode = (enum key_mode)(queue.count % KEY_MODE_COUNT),
+		.merge = (enum key_merge)(queue.count % KEY_MERGE_COUNT) };
+}
+
+/* Few keys, so that they meet; often none. */
+static struct span
+key_from(uint8_t how)
+{
+	static const char *const keys[] = { "42", "7", "user" };
+	return how % 4u < 3 ? span_of(keys[how % 4u]) : (struct span){ 0 };
 }
 
 static struct span
@@ -114,6 +124,15 @@ see_tell(const struct wish *wish)
 {
 	struct model_job *job;
 	switch (wish->event) {
+	case EVENT_FOLDED:
+		job = model_of(wish->id);
+		CHECK(job->stand == STAND_WAITING);
+		CHECK(wish->into != wish->id);
+		job->stand = STAND_OVER;
+		return;
+	case EVENT_MERGED:
+		CHECK(model_of(wish->id)->stand == STAND_WAITING);
+		return;
 	case EVENT_ENQUEUED:
 	case EVENT_DELIVERED:
 	case EVENT_SUBSCRIBED:
@@ -136,6 +155,18 @@ see_tell(const struct wish *wish)
 	job->runner = 0;
 }
 
+/* Only of a job that waits; as it was, or it is not known yet that it was given
+ * back. */
+static void
+see_replace(const struct wish *wish)
+{
+	const struct model_job *job = model_of(wish->id);
+	CHECK(job->stand == STAND_WAITING);
+	CHECK(wish->body == wish->id * 3);
+	CHECK(wish->given != (wish->other != 0) || wish->other_bytes == 0);
+	core_set_body(&core, wish->job, wish->id * 3);
+}
+
 static void
 see_forget(const struct wish *wish)
 {
@@ -153,6 +184,9 @@ see_wishes(void)
 		switch (wish->kind) {
 		case WISH_SAVE:
 			see_save(wish);
+			break;
+		case WISH_REPLACE:
+			see_replace(wish);
 			break;
 		case WISH_FORGET:
 			see_forget(wish);
@@ -175,6 +209,7 @@ stand_of(uint64_t id)
 {
 	static const enum stand stands[JOB_STATE_COUNT] = {
 		[JOB_READY] = STAND_WAITING,
+		[JOB_BLOCKED] = STAND_WAITING,
 		[JOB_DELAYED] = STAND_WAITING,
 		[JOB_RUNNING] = STAND_RUNNING,
 		[JOB_DEAD] = STAND_DEAD,
@@ -233,6 +268,9 @@ restore_one(struct source *source)
 		job->cause = CAUSE_REJECTED;
 	if (job->state == JOB_DELAYED)
 		job->at_ms = now_ms + counts * 100 - 5000;
+	fact.restore.key = key_from(counts);
+	job->mode = (uint8_t)(counts / 4u % KEY_MODE_COUNT);
+	job->hints = counts;
 	jobs[job->id] = (struct model_job){
 		.stand = job->state == JOB_RUNNING ? STAND_RUNNING
 		    : job->state == JOB_DEAD	   ? STAND_DEAD
@@ -267,14 +305,20 @@ enqueue(struct source *source)
 {
 	static const uint32_t sizes[] = { 1, 0, 1000, BODY_BYTES_MAX };
 	uint8_t how = source_byte(source);
+	uint8_t what = source_byte(source);
 	if (last_id + 8 >= JOBS_MAX)
 		return;
 	struct fact fact = { .kind = FACT_ENQUEUE,
 		.enqueue = { .queue = span_of(queues[how % LANES]),
 		    .body_bytes = sizes[(how / 4u) % 4u],
-		    .priority = (uint8_t)(how / 16u) } };
+		    .priority = (uint8_t)(how / 16u),
+		    .key = key_from(what),
+		    .mode = (enum key_mode)(what / 4u % 4u),
+		    .delay_ms = what / 16u < 12 ? 0 : 1000 * (what / 16u) } };
 	tell(&fact);
-	CHECK(core.answer == last_id);
+	if (core.refusal == REFUSAL_NONE)
+		CHECK(core.result == ENQUEUE_MERGED ? core.answer <= last_id
+						    : core.answer == last_id);
 }
 
 /* What it says it holds: the truth, or not. */

@@ -99,8 +99,9 @@ try_bulk(const struct message *message)
 		CHECK(bulk_refuse(&bulk, message->msgid) == known);
 	} else {
 		const msgpack_object *ids = map_find(message->result, "ids");
-		bool accepted =
-		    ids != NULL && bulk_accept(&bulk, message->msgid, ids);
+		bool accepted = ids != NULL &&
+		    bulk_accept(&bulk, message->msgid, ids,
+			map_find(message->result, "results"));
 		CHECK(!accepted || known);
 	}
 	while (bulk_take(&bulk) != NULL)

@@ -328,6 +328,7 @@ world_put(struct world *world, uint32_t body_bytes)
 	it->job.body_bytes = body_bytes;
 	it->job.enqueued_ms = (int64_t)chance(world, INT64_MAX);
 	it->job.priority = (uint8_t)chance(world, 256);
+	it->job.hints = 1;
 	it->job.state = JOB_READY;
 	name_set(&it->queue, span_of(queue_names[chance(world, 4)]));
 	make_body(id, body, body_bytes);
@@ -381,8 +382,8 @@ world_delete(struct world *world, uint64_t id)
 	world->jobs[id].is_there = false;
 	world->live--;
 	return take(world,
-	    world->store->operations->delete (
-		world->store, id, job.body, job.body_bytes));
+	    world->store->operations->delete (world->store, id, job.body,
+		job.body_bytes, (enum key_mode)job.mode));
 }
 
 bool

@@ -13,6 +13,7 @@ struct record {
 	bool is_there;
 	struct job job;
 	struct text queue;
+	struct text key;
 	struct text reason;
 };
 
@@ -52,6 +53,11 @@ save(uint64_t id, uint32_t handle)
 	record->job = *job_at(&story.core.jobs, handle);
 	const struct lane *lane = lane_at(&story.core.lanes, record->job.lane);
 	set_text(&record->queue, "%s", lane->name.text);
+	/* It is not saved whether it is its turn. */
+	if (record->job.state == JOB_BLOCKED)
+		record->job.state = JOB_READY;
+	struct span key = keys_text_of(&story.core.keys, &record->job);
+	set_text(&record->key, "%.*s", (int)key.count, key.bytes);
 	set_text(
 	    &record->reason, "%s", job_reason(&story.core.jobs, &record->job));
 }
@@ -64,7 +70,7 @@ disk_follow(const struct fact *fact)
 		    jobs_find(&story.core.jobs, fact->restore.job.id));
 	for (size_t i = 0; i < story.core.wish_count; i++) {
 		const struct wish *wish = &story.core.wishes[i];
-		if (wish->kind == WISH_SAVE)
+		if (wish->kind == WISH_SAVE || wish->kind == WISH_REPLACE)
 			save(wish->id, wish->job);
 		else if (wish->kind == WISH_FORGET)
 			next_record(wish->id);
@@ -89,6 +95,7 @@ disk_restore(void)
 		struct fact fact = { .kind = FACT_RESTORE };
 		fact.restore.queue = span_of(record.queue.text);
 		fact.restore.job = record.job;
+		fact.restore.key = span_of(record.key.text);
 		fact.restore.reason = span_of(record.reason.text);
 		tell(&fact);
 	}

@@ -54,12 +54,49 @@ tells(size_t at, enum core_event event, const struct wish *first)
 	    story.core.wishes[at].event == event;
 }
 
+/* A merge: another body, another priority or time, or nothing to write. */
+static size_t
+render_merge(size_t at)
+{
+	const struct wish *first = &story.core.wishes[at];
+	size_t count = 0;
+	count += goes_with(at + count, WISH_REPLACE, first);
+	bool is_replaced = count > 0;
+	count += goes_with(at + count, WISH_SAVE, first);
+	bool is_saved = count > is_replaced;
+	if (!tells(at + count, EVENT_MERGED, first))
+		fail("a change of %s that belongs to nothing",
+		    label_of(first->id));
+	happens("merge into %s%s%s", label_of(first->id),
+	    is_replaced ? " body" : "", is_saved ? " saved" : "");
+	return count + 1;
+}
+
+/* What is folded into a job that is to be tried again. */
+static size_t
+render_fold(size_t at, const struct wish *ending)
+{
+	size_t count = goes_with(at, WISH_REPLACE, ending);
+	const struct wish *tell = &story.core.wishes[at + count];
+	if (at + count >= story.core.wish_count || tell->kind != WISH_TELL ||
+	    tell->event != EVENT_FOLDED)
+		return 0;
+	if (tell->into != ending->id ||
+	    !goes_with(at + count + 1, WISH_FORGET, tell))
+		fail("%s is folded, and the store is not told",
+		    label_of(tell->id));
+	happens("fold %s%s", label_of(tell->id), count > 0 ? " body" : "");
+	return count + 2;
+}
+
 /* SAVE: of a new job, or of one that is delivered. */
 static size_t
 render_save(size_t at)
 {
 	const struct wish *save = &story.core.wishes[at];
 	const char *label = label_of(save->id);
+	if (tells(at + 1, EVENT_MERGED, save))
+		return render_merge(at);
 	if (save->with_body && tells(at + 1, EVENT_ENQUEUED, save)) {
 		happens("accept %s", label);
 		return 2;
@@ -86,7 +123,12 @@ render_ending(size_t at)
 	const char *label = label_of(tell->id);
 	enum wish_kind kind =
 	    tell->event == EVENT_DONE ? WISH_FORGET : WISH_SAVE;
-	if (!goes_with(at + 1, kind, tell))
+	size_t first = story.happening_count;
+	size_t folded = render_fold(at + 1, tell);
+	struct text fold = { "" };
+	if (folded > 0)
+		fold = story.happenings[--story.happening_count];
+	if (!goes_with(at + 1 + folded, kind, tell))
 		fail("%s is told %s, and the store is not", label,
 		    core_event_name(tell->event));
 	if (tell->event == EVENT_DEAD) {
@@ -96,7 +138,10 @@ render_ending(size_t at)
 	} else {
 		happens("%s %s", core_event_name(tell->event), label);
 	}
-	return 2;
+	CHECK(story.happening_count == first + 1);
+	if (folded > 0)
+		happens("%s", fold.text);
+	return 2 + folded;
 }
 
 static size_t
@@ -119,6 +164,9 @@ render_tell(size_t at)
 	case EVENT_GONE:
 		happens("gone %s", worker_of_subscriber(tell->subscriber));
 		return 1;
+	case EVENT_MERGED:
+		return render_merge(at);
+	case EVENT_FOLDED:
 	case EVENT_ENQUEUED:
 	case EVENT_DELIVERED:
 	case EVENT_COUNT:
@@ -133,6 +181,8 @@ render(size_t at)
 	switch (story.core.wishes[at].kind) {
 	case WISH_SAVE:
 		return render_save(at);
+	case WISH_REPLACE:
+		return render_merge(at);
 	case WISH_TELL:
 		return render_tell(at);
 	case WISH_KILL:

@@ -49,6 +49,7 @@ do_counts(struct line *line)
 	const struct lane *lane = next_lane(line);
 	struct count counts[] = {
 		{ "ready", lane->counts[JOB_READY], true, false },
+		{ "blocked", lane->counts[JOB_BLOCKED], true, false },
 		{ "delayed", lane->counts[JOB_DELAYED], true, false },
 		{ "running", lane->counts[JOB_RUNNING], true, false },
 		{ "dead", lane->counts[JOB_DEAD], true, false },
@@ -66,6 +67,8 @@ do_totals(struct line *line)
 	const struct counters *counters = &story.core.counters;
 	struct count counts[] = {
 		{ "enqueued", counters->enqueued, true, false },
+		{ "merged", counters->merged, true, false },
+		{ "folded", counters->folded, true, false },
 		{ "delivered", counters->delivered, true, false },
 		{ "done", counters->done, true, false },
 		{ "failed", counters->failed, true, false },
@@ -112,12 +115,11 @@ do_order(struct line *line)
 }
 
 static void
-check_job_attempt(struct line *line, const struct job *job)
+check_number(const char *name, uint64_t wanted, uint64_t found)
 {
-	uint64_t attempt = next_number(line, "the attempt", UINT16_MAX);
-	if (job->attempt != attempt)
-		fail("expected attempt %llu, but it is %u",
-		    (unsigned long long)attempt, job->attempt);
+	if (found != wanted)
+		fail("expected %s %llu, but it is %llu", name,
+		    (unsigned long long)wanted, (unsigned long long)found);
 }
 
 static void
@@ -166,7 +168,17 @@ do_job(struct line *line)
 	if (job != NULL && next_is(line, "of"))
 		check_job_worker(line, job);
 	if (job != NULL && next_is(line, "attempt"))
-		check_job_attempt(line, job);
+		check_number("attempt",
+		    next_number(line, "the attempt", UINT16_MAX), job->attempt);
+	if (job != NULL && next_is(line, "hints"))
+		check_number("hints", next_number(line, "hints", UINT32_MAX),
+		    job->hints);
+	if (job != NULL && next_is(line, "priority"))
+		check_number("priority",
+		    next_number(line, "a priority", UINT8_MAX), job->priority);
+	if (job != NULL && next_is(line, "bytes"))
+		check_number("bytes", next_number(line, "bytes", UINT32_MAX),
+		    job->body_bytes);
 	if (job != NULL && next_is(line, "because"))
 		check_job_reason(line, job);
 	end_of_line(line);

@@ -20,7 +20,8 @@ do_at(struct line *line)
 	story.now_ms = to_ms;
 }
 
-/* "queue mail attempts 3 retry 1s..10s": its rules, before it is used. */
+/* "queue mail attempts 3 retry 1s..10s keys coalesce merge append": its rules,
+ * before it is used. */
 void
 do_queue(struct line *line)
 {
@@ -38,6 +39,15 @@ do_queue(struct line *line)
 	if (next_is(line, "retry"))
 		next_durations(line, "delays", &policy->policy.retry.base_ms,
 		    &policy->policy.retry.cap_ms);
+	policy->policy.mode = KEY_SERIAL;
+	if (next_is(line, "keys") &&
+	    !key_mode_parse(
+		span_of(next_word(line, "a mode")), &policy->policy.mode))
+		fail("a mode is parallel, serial or coalesce");
+	if (next_is(line, "merge") &&
+	    !key_merge_parse(
+		span_of(next_word(line, "a rule")), &policy->policy.merge))
+		fail("a rule is last, first or append");
 	end_of_line(line);
 	story.policy_count++;
 }
@@ -50,7 +60,8 @@ policy_of(const void *context, struct span queue)
 		if (span_is_text(queue, story.policies[i].queue.text))
 			return story.policies[i].policy;
 	return (struct lane_policy){ .max_attempts = 10,
-		.retry = { 2000, 3600 * 1000 } };
+		.retry = { 2000, 3600 * 1000 },
+		.mode = KEY_SERIAL };
 }
 
 static void
@@ -58,12 +69,40 @@ enqueue_one(void *context, const char *label)
 {
 	struct fact fact = *(const struct fact *)context;
 	tell(&fact);
-	if (story.core.refusal == REFUSAL_NONE)
+	/* What was merged has no job of its own to be named. */
+	if (story.core.refusal == REFUSAL_NONE &&
+	    story.core.result != ENQUEUE_MERGED)
 		name_job(label, story.core.answer);
 	render_all();
 }
 
-/* "enqueue mail 10..20 a b priority 5 bytes 1000" */
+static bool
+ends_labels(const char *word)
+{
+	static const char *const words[] = { "priority", "bytes", "delay",
+		"key", "mode" };
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* "delay 5s key 42 mode coalesce" */
+static void
+next_key(struct line *line, struct fact *fact)
+{
+	fact->enqueue.mode = KEY_MODE_COUNT;
+	if (next_is(line, "delay"))
+		fact->enqueue.delay_ms = next_duration(line, "a delay");
+	if (next_is(line, "key"))
+		fact->enqueue.key = span_of(next_word(line, "a key"));
+	if (next_is(line, "mode") &&
+	    !key_mode_parse(
+		span_of(next_word(line, "a mode")), &fact->enqueue.mode))
+		fail("a mode is parallel, serial or coalesce");
+}
+
+/* "enqueue mail 10..20 a b priority 5 bytes 1000 delay 5s key 42" */
 void
 do_enqueue(struct line *line)
 {
@@ -72,8 +111,7 @@ do_enqueue(struct line *line)
 		    .body_bytes = 1,
 		    .priority = 128 } };
 	unsigned first = line->at, end = first;
-	while (end < line->count && strcmp(line->words[end], "priority") != 0 &&
-	    strcmp(line->words[end], "bytes") != 0)
+	while (end < line->count && !ends_labels(line->words[end]))
 		end++;
 	line->at = end;
 	if (next_is(line, "priority"))
@@ -82,6 +120,7 @@ do_enqueue(struct line *line)
 	if (next_is(line, "bytes"))
 		fact.enqueue.body_bytes =
 		    (uint32_t)next_number(line, "bytes", BODY_BYTES_MAX);
+	next_key(line, &fact);
 	end_of_line(line);
 	if (first == end)
 		fail("which jobs?");

@@ -43,9 +43,9 @@ report(uint32_t subscriber, uint64_t id, uint32_t delivery)
 
 Test(core, events_have_the_names_of_the_wire)
 {
-	static const char *const names[] = { "enqueued", "delivered", "done",
-		"failed", "retried", "released", "returned", "dead",
-		"subscribed", "gone" };
+	static const char *const names[] = { "enqueued", "merged", "folded",
+		"delivered", "done", "failed", "retried", "released",
+		"returned", "dead", "subscribed", "gone" };
 	for (int i = 0; i < EVENT_COUNT; i++)
 		cr_expect_str_eq(core_event_name((enum core_event)i), names[i]);
 }

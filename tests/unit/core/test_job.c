@@ -30,8 +30,14 @@ static const enum job_state allowed[][2] = {
 	{ JOB_NONE, JOB_DELAYED },    /* restored */
 	{ JOB_NONE, JOB_RUNNING },    /* restored */
 	{ JOB_NONE, JOB_DEAD },	      /* restored */
+	{ JOB_NONE, JOB_BLOCKED },    /* enqueued or restored, not its turn */
 	{ JOB_READY, JOB_RUNNING },   /* delivered */
+	{ JOB_READY, JOB_BLOCKED },   /* restored, and then one that runs */
+	{ JOB_BLOCKED, JOB_READY },   /* its turn */
+	{ JOB_BLOCKED, JOB_NONE },    /* folded into another one */
 	{ JOB_DELAYED, JOB_READY },   /* its time has come */
+	{ JOB_DELAYED, JOB_BLOCKED }, /* and not its turn */
+	{ JOB_DELAYED, JOB_NONE },    /* folded into another one */
 	{ JOB_RUNNING, JOB_NONE },    /* done */
 	{ JOB_RUNNING, JOB_READY },   /* given back, its worker died */
 	{ JOB_RUNNING, JOB_DELAYED }, /* failed, not now */

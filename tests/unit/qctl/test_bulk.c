@@ -49,9 +49,9 @@ Test(bulk, ids_leave_in_the_order_of_the_bodies)
 {
 	bulk_sent(&bulk, 1, 2, 10);
 	bulk_sent(&bulk, 2, 3, 10);
-	cr_assert(bulk_accept(&bulk, 2, ids_from(102, 3)));
+	cr_assert(bulk_accept(&bulk, 2, ids_from(102, 3), NULL));
 	cr_assert_null(bulk_take(&bulk), "the first is not answered yet");
-	cr_assert(bulk_accept(&bulk, 1, ids_from(100, 2)));
+	cr_assert(bulk_accept(&bulk, 1, ids_from(100, 2), NULL));
 	expect_taken(100, 2);
 	expect_taken(102, 3);
 	cr_assert_null(bulk_take(&bulk));
@@ -67,7 +67,7 @@ Test(bulk, what_is_on_its_way_is_bounded_by_batches)
 		bulk_sent(&bulk, i, 1, 1);
 	}
 	cr_assert_not(bulk_has_room(&bulk));
-	cr_assert(bulk_accept(&bulk, 1, ids_from(1, 1)));
+	cr_assert(bulk_accept(&bulk, 1, ids_from(1, 1), NULL));
 	cr_assert_not(bulk_has_room(&bulk), "it has not left yet");
 	expect_taken(1, 1);
 	cr_assert(bulk_has_room(&bulk));
@@ -77,7 +77,7 @@ Test(bulk, what_is_on_its_way_is_bounded_by_bytes)
 {
 	bulk_sent(&bulk, 1, 1, BULK_BYTES_MAX);
 	cr_assert_not(bulk_has_room(&bulk));
-	cr_assert(bulk_accept(&bulk, 1, ids_from(1, 1)));
+	cr_assert(bulk_accept(&bulk, 1, ids_from(1, 1), NULL));
 	cr_assert(bulk_has_room(&bulk));
 }
 
@@ -85,7 +85,7 @@ Test(bulk, the_ring_goes_round)
 {
 	for (uint64_t i = 1; i <= 10 * BULK_BATCHES; i++) {
 		bulk_sent(&bulk, i, 1, 1);
-		cr_assert(bulk_accept(&bulk, i, ids_from(i, 1)));
+		cr_assert(bulk_accept(&bulk, i, ids_from(i, 1), NULL));
 		expect_taken((int64_t)i, 1);
 	}
 	cr_expect_eq(bulk.unanswered, 0);
@@ -95,14 +95,16 @@ Test(bulk, the_ring_goes_round)
 Test(bulk, an_answer_to_nothing_changes_nothing)
 {
 	bulk_sent(&bulk, 1, 2, 10);
-	cr_expect_not(bulk_accept(&bulk, 7, ids_from(1, 2)));
+	cr_expect_not(bulk_accept(&bulk, 7, ids_from(1, 2), NULL));
 	cr_expect_not(bulk_refuse(&bulk, 7));
-	cr_expect_not(bulk_accept(&bulk, 1, ids_from(1, 3)), "too many ids");
-	cr_expect_not(bulk_accept(&bulk, 1, ids_from(0, 2)), "no id is 0");
-	cr_expect_not(bulk_accept(&bulk, 1, NULL));
+	cr_expect_not(
+	    bulk_accept(&bulk, 1, ids_from(1, 3), NULL), "too many ids");
+	cr_expect_not(
+	    bulk_accept(&bulk, 1, ids_from(0, 2), NULL), "no id is 0");
+	cr_expect_not(bulk_accept(&bulk, 1, NULL, NULL));
 	cr_expect_eq(bulk.unanswered, 1);
-	cr_assert(bulk_accept(&bulk, 1, ids_from(1, 2)));
-	cr_expect_not(bulk_accept(&bulk, 1, ids_from(1, 2)), "twice");
+	cr_assert(bulk_accept(&bulk, 1, ids_from(1, 2), NULL));
+	cr_expect_not(bulk_accept(&bulk, 1, ids_from(1, 2), NULL), "twice");
 	cr_expect_eq(bulk.accepted, 2);
 }
 
@@ -112,10 +114,10 @@ Test(bulk, refused_bodies_are_told_by_number)
 	bulk_sent(&bulk, 2, 10, 1);
 	bulk_sent(&bulk, 3, 10, 1);
 	bulk_sent(&bulk, 4, 10, 1);
-	cr_assert(bulk_accept(&bulk, 1, ids_from(1, 10)));
+	cr_assert(bulk_accept(&bulk, 1, ids_from(1, 10), NULL));
 	cr_assert(bulk_refuse(&bulk, 2));
 	cr_assert(bulk_refuse(&bulk, 3));
-	cr_assert(bulk_accept(&bulk, 4, ids_from(11, 10)));
+	cr_assert(bulk_accept(&bulk, 4, ids_from(11, 10), NULL));
 	expect_taken(1, 10);
 	expect_taken(11, 10);
 	cr_assert_null(bulk_take(&bulk));
@@ -132,7 +134,7 @@ Test(bulk, at_the_end_nothing_is_left_in_doubt)
 	bulk_sent(&bulk, 3, 10, 1);
 	bulk_sent(&bulk, 4, 1, 1);
 	cr_assert(bulk_refuse(&bulk, 1));
-	cr_assert(bulk_accept(&bulk, 3, ids_from(1, 10)));
+	cr_assert(bulk_accept(&bulk, 3, ids_from(1, 10), NULL));
 	cr_assert_null(bulk_take(&bulk));
 	const struct bulk_batch *batch = bulk_take_last(&bulk);
 	cr_assert_not_null(batch, "an accepted one behind the gap");

@@ -96,9 +96,23 @@ fake_update(struct store *store, const struct record *record)
 }
 
 static int
-fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes)
+fake_replace(struct store *store, const struct record *record, struct span body,
+    uint64_t old_body, uint32_t old_body_bytes, uint64_t *ret_body)
 {
-	(void)store, (void)bytes;
+	(void)store, (void)old_body_bytes;
+	uint64_t id = record->job->id;
+	note("replace %d \"%.*s\"", (int)id, (int)body.count, body.bytes);
+	cr_assert_eq(old_body, id);
+	memcpy(bodies[id], body.bytes, body.count);
+	*ret_body = id;
+	return 0;
+}
+
+static int
+fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes,
+    enum key_mode mode)
+{
+	(void)store, (void)bytes, (void)mode;
 	note("delete %d", (int)id);
 	cr_assert_eq(body, id);
 	return 0;
@@ -150,6 +164,7 @@ static const struct store_operations fake_operations = {
 	.begin = fake_begin,
 	.has_room = fake_has_room,
 	.put = fake_put,
+	.replace = fake_replace,
 	.reserve_ids = fake_reserve_ids,
 	.update = fake_update,
 	.delete = fake_delete,

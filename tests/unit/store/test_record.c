@@ -31,6 +31,8 @@ any_job(struct random *random)
 	if (job.state == JOB_DEAD)
 		job.cause =
 		    (uint8_t)(1 + random_next(random) % (CAUSE_COUNT - 1));
+	job.hints = (uint32_t)any(random) | 1;
+	job.mode = (uint8_t)(random_next(random) % KEY_MODE_COUNT);
 	return job;
 }
 
@@ -42,7 +44,10 @@ expect_where(const struct stored *stored, const struct record *record)
 	cr_assert_eq(stored->delivery, job->delivery);
 	cr_assert_eq(stored->attempt, job->attempt);
 	cr_assert_eq(stored->priority, job->priority);
-	cr_assert_eq(stored->state, job->state);
+	/* Whether it is its turn is not kept. */
+	cr_assert_eq(
+	    stored->state, job->state == JOB_BLOCKED ? JOB_READY : job->state);
+	cr_assert_eq(stored->hints, record->key.count > 0 ? job->hints : 1);
 	cr_assert_eq(stored->cause, job->cause);
 	cr_assert_eq(stored->due_wall_ms,
 	    job->state == JOB_DELAYED ? record->due_wall_ms : 0);
@@ -66,6 +71,8 @@ expect_full(struct random *random, struct job *job, struct record *record)
 	expect_where(&stored, record);
 	cr_assert_eq(stored.enqueued_ms, job->enqueued_ms);
 	cr_assert(span_is(stored.queue, record->queue));
+	cr_assert(span_is(stored.key, record->key));
+	cr_assert_eq(stored.mode, record->key.count > 0 ? job->mode : 0);
 	cr_assert(span_is(stored.body, body));
 	cr_assert_eq(stored.body.bytes, end - body.count);
 	cr_assert(record_read_head(room, end - body.count, &stored, &head));
@@ -82,6 +89,8 @@ Test(record, what_is_written_is_read)
 {
 	struct random random = { 7 };
 	char queue[NAME_BYTES_MAX], reason[REASON_BYTES_MAX];
+	char key[KEY_BYTES_MAX];
+	memset(key, 'k', sizeof(key));
 	memset(queue, 'q', sizeof(queue));
 	memset(reason, 'r', sizeof(reason));
 	for (int i = 0; i < 2000; i++) {
@@ -92,6 +101,9 @@ Test(record, what_is_written_is_read)
 			.reason = { reason,
 			    random_next(&random) % (sizeof(reason) + 1) },
 			.due_wall_ms = (int64_t)any(&random) };
+		if (random_next(&random) % 2 == 0)
+			record.key = (struct span){ key,
+				1 + random_next(&random) % sizeof(key) };
 		char room[RECORD_BYTES_MAX];
 		struct stored stored;
 		const char *at = room;
@@ -120,7 +132,7 @@ Test(record, bytes_that_nobody_wrote_are_refused_or_read_within_their_end)
 		for (size_t j = 0; j < count; j++)
 			bytes[j] = (char)random_next(&random);
 		if (count > 0 && i % 2 == 0)
-			bytes[0] = (char)(random_next(&random) % 4);
+			bytes[0] = (char)(random_next(&random) % 6);
 		const char *at = bytes;
 		struct stored stored;
 		if (record_read(&at, bytes + count, &stored)) {
@@ -160,6 +172,39 @@ Test(record, a_reason_that_is_too_long_is_cut)
 	cr_assert(record_read(&at, end, &stored));
 	cr_assert_eq(stored.reason.count, REASON_BYTES_MAX);
 	cr_assert_eq(at, end);
+}
+
+/* A log of another program, or of a liar. */
+Test(record, a_key_that_cannot_be_was_written_by_nobody)
+{
+	static char room[4096];
+	struct job job = {
+		.id = 7, .state = JOB_READY, .hints = 3, .mode = KEY_COALESCE
+	};
+	struct record record = { .job = &job,
+		.queue = SPAN_LITERAL("mail"),
+		.key = SPAN_LITERAL("user 42") };
+	struct stored stored;
+	const char *at = room;
+	/* kind, id, state, priority, delivery, attempt, reason, when, queue;
+	 * hints, mode, key */
+	char *hints = room + 8 + 5;
+	char *end = record_write_full(room, &record, (struct span){ 0 });
+	cr_assert_eq(hints[0], 3);
+	cr_assert_eq(hints[2], 7);
+	hints[0] = 0;
+	cr_expect_not(record_read(&at, end, &stored), "it stands for none");
+	hints[0] = 3;
+	hints[1] = KEY_MODE_COUNT;
+	cr_expect_not(record_read(&at, end, &stored), "no such mode");
+	hints[1] = KEY_SERIAL;
+	hints[5] = 0;
+	cr_expect_not(record_read(&at, end, &stored), "a zero in it");
+	hints[5] = 'x';
+	cr_expect(record_read(&at, end, &stored));
+	at = room;
+	room[2] = JOB_BLOCKED;
+	cr_expect_not(record_read(&at, end, &stored), "not kept so");
 }
 
 /* Bytes that say a text is longer than any may be. */

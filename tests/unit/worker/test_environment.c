@@ -31,7 +31,13 @@ static char *const *
 of_job(char *const *from)
 {
 	cr_assert_eq(environment_init(&environment, from, "/run/gsq"), 0);
-	return environment_of_job(&environment, 812, "mail", 3, 128);
+	return environment_of_job(&environment,
+	    &(struct job_facts){ .id = 812,
+		.queue = "mail",
+		.attempt = 3,
+		.priority = 128,
+		.hints = 17,
+		.key = SPAN_LITERAL("user 42") });
 }
 
 Test(environment, tells_about_the_job)
@@ -42,6 +48,8 @@ Test(environment, tells_about_the_job)
 	cr_expect_str_eq(value_of(found, "GSQ_QUEUE"), "mail");
 	cr_expect_str_eq(value_of(found, "GSQ_ATTEMPT"), "3");
 	cr_expect_str_eq(value_of(found, "GSQ_PRIORITY"), "128");
+	cr_expect_str_eq(value_of(found, "GSQ_KEY"), "user 42");
+	cr_expect_str_eq(value_of(found, "GSQ_HINTS"), "17");
 	cr_expect_str_eq(value_of(found, "GSQ_DIR"), "/run/gsq");
 	cr_expect_eq(count_of(found), ENVIRONMENT_JOB_VARIABLES);
 	environment_release(&environment);
@@ -79,8 +87,18 @@ Test(environment, the_greatest_values_fit)
 	memset(queue, 'q', NAME_BYTES_MAX);
 	queue[NAME_BYTES_MAX] = '\0';
 	of_job(from);
-	char *const *found = environment_of_job(
-	    &environment, UINT64_MAX, queue, INT64_MAX, INT64_MIN);
+	char key[KEY_BYTES_MAX + 1];
+	memset(key, 'k', KEY_BYTES_MAX);
+	key[KEY_BYTES_MAX] = '\0';
+	char *const *found = environment_of_job(&environment,
+	    &(struct job_facts){ .id = UINT64_MAX,
+		.queue = queue,
+		.attempt = INT64_MAX,
+		.priority = INT64_MIN,
+		.hints = UINT32_MAX,
+		.key = span_of(key) });
+	cr_expect_str_eq(value_of(found, "GSQ_KEY"), key);
+	cr_expect_str_eq(value_of(found, "GSQ_HINTS"), "4294967295");
 	cr_expect_str_eq(value_of(found, "GSQ_JOB_ID"), "18446744073709551615");
 	cr_expect_str_eq(value_of(found, "GSQ_QUEUE"), queue);
 	cr_expect_str_eq(value_of(found, "GSQ_ATTEMPT"), "9223372036854775807");
@@ -93,11 +111,14 @@ Test(environment, of_the_next_job_is_of_the_next_job_alone)
 {
 	char *from[] = { "PATH=/bin", NULL };
 	of_job(from);
-	char *const *found = environment_of_job(&environment, 9, "a", 1, 0);
+	char *const *found = environment_of_job(&environment,
+	    &(struct job_facts){
+		.id = 9, .queue = "a", .attempt = 1, .hints = 1 });
 	cr_expect_str_eq(value_of(found, "GSQ_JOB_ID"), "9");
 	cr_expect_str_eq(value_of(found, "GSQ_QUEUE"), "a");
 	cr_expect_str_eq(value_of(found, "PATH"), "/bin");
-	cr_expect_eq(count_of(found), ENVIRONMENT_JOB_VARIABLES + 1);
+	cr_expect_null(value_of(found, "GSQ_KEY"), "it has none");
+	cr_expect_eq(count_of(found), ENVIRONMENT_JOB_VARIABLES);
 	environment_release(&environment);
 	environment_release(&environment);
 }

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/line.h"
+
+#include "base/check.h"
+#include "base/planted.h"
+#include "core/due.h"
+#include "core/wish.h"
+
+static struct key *
+key_of(const struct core *core, const struct job *job)
+{
+	return key_at(&core->keys, job->key);
+}
+
+/* Does it have to take turns? */
+static bool
+takes_turns(const struct job *job)
+{
+	return job->mode != KEY_PARALLEL;
+}
+
+void
+line_join(struct core *core, uint32_t handle, uint32_t key, enum key_mode mode)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	if (key == 0)
+		return;
+	job->key = key;
+	job->mode = (uint8_t)mode;
+	key_at(&core->keys, key)->jobs++;
+	if (mode == KEY_COALESCE)
+		key_of(core, job)->pending = handle;
+}
+
+static void
+become_ready(struct core *core, struct lane *lane, uint32_t handle)
+{
+	job_set_state(job_at(&core->jobs, handle), JOB_READY);
+	lane->counts[JOB_READY]++;
+	lane_push_back(&core->jobs, lane, handle);
+}
+
+enum job_state
+line_enter(struct core *core, uint32_t handle)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	struct lane *lane = lane_at(&core->lanes, job->lane);
+	struct key *key = takes_turns(job) ? key_of(core, job) : NULL;
+	if (key != NULL && key->holder == 0)
+		key->holder = handle;
+	if (key == NULL || key->holder == handle || PLANTED(KEY_NOT_BUSY)) {
+		become_ready(core, lane, handle);
+		return JOB_READY;
+	}
+	job_set_state(job, JOB_BLOCKED);
+	lane->counts[JOB_BLOCKED]++;
+	job_list_push_back(&core->jobs, &key->line, handle);
+	return JOB_BLOCKED;
+}
+
+uint32_t
+line_pending(const struct core *core, uint32_t key, enum key_mode mode)
+{
+	if (key == 0 || mode != KEY_COALESCE)
+		return 0;
+	return key_at(&core->keys, key)->pending;
+}
+
+bool
+line_is_outside(const struct core *core, uint32_t handle)
+{
+	const struct job *job = job_at(&core->jobs, handle);
+	return job->state == JOB_DELAYED && takes_turns(job) &&
+	    key_of(core, job)->holder != handle;
+}
+
+void
+line_began(struct core *core, uint32_t handle)
+{
+	const struct job *job = job_at(&core->jobs, handle);
+	if (job->mode != KEY_COALESCE)
+		return;
+	struct key *key = key_of(core, job);
+	if (key->pending == handle && !PLANTED(MERGED_INTO_RUNNING))
+		key->pending = 0;
+}
+
+void
+line_remove(struct core *core, uint32_t handle)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	struct lane *lane = lane_at(&core->lanes, job->lane);
+	CHECK(job->state == JOB_BLOCKED || job->state == JOB_DELAYED);
+	if (job->state == JOB_BLOCKED)
+		job_list_remove(&core->jobs, &key_of(core, job)->line, handle);
+	else
+		due_remove(&core->due, &core->jobs, handle);
+	lane->counts[job->state]--;
+	job_set_state(job, JOB_NONE);
+	line_forget(core, handle);
+	jobs_remove(&core->jobs, handle);
+}
+
+void
+line_leave(struct core *core, uint32_t handle)
+{
+	const struct job *job = job_at(&core->jobs, handle);
+	if (!takes_turns(job))
+		return;
+	struct key *key = key_of(core, job);
+	if (key->pending == handle)
+		key->pending = 0;
+	if (key->holder != handle)
+		return;
+	uint32_t next = PLANTED(KEY_KEPT_BUSY) ? 0 : key->line.head;
+	key->holder = next;
+	if (next == 0)
+		return;
+	struct lane *lane = lane_at(&core->lanes, job->lane);
+	job_list_remove(&core->jobs, &key->line, next);
+	lane->counts[JOB_BLOCKED]--;
+	become_ready(core, lane, next);
+}
+
+void
+line_forget(struct core *core, uint32_t handle)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	if (job->key == 0)
+		return;
+	key_of(core, job)->jobs--;
+	keys_give(&core->keys, job->key);
+	job->key = 0;
+	job->mode = KEY_PARALLEL;
+}
+
+/* ---- after a restart ---- */
+
+/* The job of a key that ran is the holder, whoever stands there by his id. */
+static void
+take_turn(struct core *core, struct key *key, uint32_t handle)
+{
+	uint32_t before = key->holder;
+	struct job *other = before ? job_at(&core->jobs, before) : NULL;
+	key->holder = handle;
+	if (other == NULL || other->state != JOB_READY)
+		return;
+	struct lane *lane = lane_at(&core->lanes, other->lane);
+	lane_take(&core->jobs, lane, before);
+	lane->counts[JOB_READY]--;
+	job_set_state(other, JOB_BLOCKED);
+	lane->counts[JOB_BLOCKED]++;
+	job_list_push_front(&core->jobs, &key->line, before);
+}
+
+/* Two that run, which no queue ever wrote: both are kept, and the second does
+ * not take turns. */
+static bool
+is_second_run(
+    const struct core *core, const struct key *key, enum job_state saved)
+{
+	return saved == JOB_RUNNING && key->holder != 0 &&
+	    job_at(&core->jobs, key->holder)->state == JOB_RUNNING;
+}
+
+void
+line_restore(struct core *core, uint32_t handle, enum job_state saved)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	struct key *key = job->key ? key_of(core, job) : NULL;
+	if (key != NULL)
+		key->jobs++;
+	if (key == NULL || !takes_turns(job) || saved == JOB_DEAD)
+		return;
+	if (is_second_run(core, key, saved))
+		job->mode = KEY_PARALLEL;
+	else if (saved == JOB_RUNNING)
+		take_turn(core, key, handle);
+	else if (saved == JOB_DELAYED && job->delivery > 0 && key->holder == 0)
+		key->holder = handle;
+	/* The newest of those that wait. */
+	if (job->mode == KEY_COALESCE && saved != JOB_RUNNING)
+		key->pending = handle;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/merge.h"
+
+#include "base/check.h"
+#include "core/due.h"
+#include "core/line.h"
+#include "core/wish.h"
+
+static uint32_t
+add_hints(uint32_t hints, uint32_t more)
+{
+	return hints > UINT32_MAX - more ? UINT32_MAX : hints + more;
+}
+
+/* A body that comes, and what is known of it. */
+struct body {
+	bool given;	 /* with the fact */
+	uint64_t handle; /* else the store's */
+	uint32_t bytes;
+};
+
+/* The bytes of both, one behind the other. */
+static uint64_t
+appended_bytes(const struct job *job, const struct body *body)
+{
+	return (uint64_t)job->body_bytes + 1 + body->bytes;
+}
+
+/* The bodies would be more than one job may have. */
+static bool
+takes_no_more(const struct core *core, const struct job *job,
+    const struct body *body, uint32_t hints)
+{
+	enum key_merge rule = lane_at(&core->lanes, job->lane)->policy.merge;
+	return rule == MERGE_APPEND &&
+	    (add_hints(job->hints, hints) > MERGED_HINTS_MAX ||
+		appended_bytes(job, body) > MERGED_BODY_BYTES_MAX);
+}
+
+static void
+merge_body(struct core *core, uint32_t handle, const struct body *body)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	enum key_merge rule = lane_at(&core->lanes, job->lane)->policy.merge;
+	if (rule == MERGE_FIRST ||
+	    (rule == MERGE_LAST && job->body_bytes == 0 && body->bytes == 0))
+		return;
+	struct wish *wish = wish_add(core, WISH_REPLACE);
+	wish->job = handle;
+	wish->id = job->id;
+	wish->body = job->body;
+	wish->body_bytes = job->body_bytes;
+	wish->append = rule == MERGE_APPEND;
+	wish->given = body->given;
+	wish->other = body->handle;
+	wish->other_bytes = body->bytes;
+	job->body_bytes = rule == MERGE_APPEND
+	    ? (uint32_t)appended_bytes(job, body)
+	    : body->bytes;
+}
+
+/* ---- of an event ---- */
+
+/* True when it is more urgent now. */
+static bool
+raise_priority(struct core *core, uint32_t handle, uint8_t priority)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	struct lane *lane = lane_at(&core->lanes, job->lane);
+	if (priority >= job->priority)
+		return false;
+	if (job->state == JOB_READY)
+		lane_take(&core->jobs, lane, handle);
+	job->priority = priority;
+	if (job->state == JOB_READY)
+		lane_push_back(&core->jobs, lane, handle);
+	return true;
+}
+
+/* True when it is due earlier now. Before it is tried again a job waits as long
+ * as it has to, whatever is told meanwhile. */
+static bool
+hasten(struct core *core, uint32_t handle, int64_t delay_ms)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	int64_t at_ms = core->now_ms + delay_ms;
+	if (!line_is_outside(core, handle) || at_ms >= job->at_ms)
+		return false;
+	due_remove(&core->due, &core->jobs, handle);
+	if (delay_ms > 0) {
+		due_add(&core->due, &core->jobs, handle, at_ms);
+		return true;
+	}
+	lane_at(&core->lanes, job->lane)->counts[JOB_DELAYED]--;
+	line_enter(core, handle);
+	return true;
+}
+
+bool
+merge_enqueue(struct core *core, uint32_t handle, const struct fact *fact)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	const struct body body = { .given = true,
+		.bytes = fact->enqueue.body_bytes };
+	if (takes_no_more(core, job, &body, 1))
+		return false;
+	merge_body(core, handle, &body);
+	job->hints = add_hints(job->hints, 1);
+	bool is_urgent = raise_priority(core, handle, fact->enqueue.priority);
+	bool is_earlier = hasten(core, handle, fact->enqueue.delay_ms);
+	/* What changed nothing but the number of hints is not worth a write. */
+	if (is_urgent || is_earlier)
+		wish_save(core, handle, false);
+	wish_tell_job(core, EVENT_MERGED, handle, 0);
+	core->counters.merged++;
+	return true;
+}
+
+/* ---- of a job ---- */
+
+static void
+tell_folded(struct core *core, const struct job *job, const struct job *other)
+{
+	struct wish *wish = wish_add(core, WISH_TELL);
+	wish->event = EVENT_FOLDED;
+	wish->id = other->id;
+	wish->into = job->id;
+	wish->lane = other->lane;
+	wish->delivery = other->delivery;
+	wish->attempt = other->attempt;
+	core->counters.folded++;
+}
+
+/* Takes over what the other job stands for; false, and nothing changed, when
+ * that is too much. */
+static bool
+fold(struct core *core, uint32_t handle, uint32_t other_handle)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	const struct job *other = job_at(&core->jobs, other_handle);
+	const struct body body = { .handle = other->body,
+		.bytes = other->body_bytes };
+	if (takes_no_more(core, job, &body, other->hints))
+		return false;
+	merge_body(core, handle, &body);
+	job->hints = add_hints(job->hints, other->hints);
+	if (other->priority < job->priority)
+		job->priority = other->priority;
+	tell_folded(core, job, other);
+	wish_forget(core, other_handle);
+	line_remove(core, other_handle);
+	return true;
+}
+
+void
+merge_behind(struct core *core, uint32_t handle)
+{
+	const struct job *job = job_at(&core->jobs, handle);
+	if (job->mode != KEY_COALESCE)
+		return;
+	uint32_t *pending = &key_at(&core->keys, job->key)->pending;
+	if (*pending == 0 || fold(core, handle, *pending))
+		*pending = handle;
+}
