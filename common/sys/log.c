@@ -157,16 +157,27 @@ role_colour(void)
 	return role_colours[hash % ROLE_COLOURS];
 }
 
+/* Seconds since 1970, and the milliseconds of the running one: a clock that
+ * stands before 1970 has those, too. */
+static time_t
+read_clock(int *ret_ms)
+{
+	int64_t now_ms = clock_wall_ms();
+	*ret_ms = (int)(now_ms % 1000);
+	if (*ret_ms < 0)
+		*ret_ms += 1000;
+	return (time_t)((now_ms - *ret_ms) / 1000);
+}
+
 static void
 add_columns(struct line *line, enum log_level level, const char *event)
 {
-	int64_t now_ms = clock_wall_ms();
-	time_t seconds = (time_t)(now_ms / 1000);
+	int ms;
+	time_t seconds = read_clock(&ms);
 	struct tm tm;
 	localtime_r(&seconds, &tm);
 	const char *plain = state.coloured ? "\x1b[0m" : "";
-	add(line, "%02d:%02d:%02d.%03d ", tm.tm_hour, tm.tm_min, tm.tm_sec,
-	    (int)(now_ms % 1000));
+	add(line, "%02d:%02d:%02d.%03d ", tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
 	add(line, "%s%s%s ", state.coloured ? levels[level].colour : "",
 	    levels[level].column, plain);
 	add(line, "%s%-10s%s ", state.coloured ? role_colour() : "", state.role,
@@ -177,13 +188,13 @@ add_columns(struct line *line, enum log_level level, const char *event)
 static void
 add_fields(struct line *line, enum log_level level, const char *event)
 {
-	int64_t now_ms = clock_wall_ms();
-	time_t seconds = (time_t)(now_ms / 1000);
+	int ms;
+	time_t seconds = read_clock(&ms);
 	struct tm tm;
 	gmtime_r(&seconds, &tm);
 	add(line, "time=%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ",
 	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-	    tm.tm_sec, (int)(now_ms % 1000));
+	    tm.tm_sec, ms);
 	add(line, "level=%s role=%s pid=%d event=%s", levels[level].name,
 	    state.role, (int)state.pid, event);
 }
