@@ -415,6 +415,7 @@ class Line:
         self.index = index
         self.text = text
         self.seen = time.monotonic()
+        self.seen_wall = time.time()
         self.fields = {}
         for key, value in _FIELD.findall(text):
             if value.startswith('"'):
