@@ -211,6 +211,7 @@ class Campaign:
         self.cut_connections = 0
         self.open = set()  # bodies that were acknowledged and did not end
         self.ended = set()
+        self.clock = None  # the one that gsq sees instead of the machine's
         self.gsq = None
         self.gsqs = []
         self.socket = os.path.join(directory, "g", "gsq.sock")
@@ -233,6 +234,7 @@ class Campaign:
         self.gsq = harness.Gsq(
             "--store", self.store, directory=os.path.join(self.directory, "g"),
             verbose=self.verbose, ready=False,
+            environment=self.clock and self.clock.environment,
             configuration=CONFIGURATION % (
                 workers, self.handler, self.effects,
                 WORKERS - workers, self.handler, self.effects))
