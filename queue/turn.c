@@ -52,8 +52,9 @@ wall_of(int64_t monotonic_ms)
 	return monotonic_ms - clock_monotonic_ms() + clock_wall_ms();
 }
 
-/* The other way round. No delay is longer than the longest, whatever was
- * written by whatever clock. */
+/* The other way round. A wall clock that was set since then makes the delay
+ * shorter or longer by as much; but none is longer than the longest, whatever
+ * was written by whatever clock. */
 static int64_t
 monotonic_of(int64_t wall_ms)
 {

@@ -56,8 +56,8 @@ class Clock:
             raise harness.Skip("there is no libfaketime (tools/deps build)")
         if harness.SANITIZED:
             raise harness.Skip(
-                "AddressSanitizer has to be the first library, and so does "
-                "libfaketime")
+                "AddressSanitizer wants to be the first library, and then "
+                "libfaketime hangs")
         self.offset = 0
         self.file = harness.temporary(name)
         self.set(0)
@@ -88,11 +88,14 @@ class Clock:
     def __enter__(self):
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            harness.give_up_test()
         self.close()
 
     def close(self):
-        """After the last process that sees it."""
+        """After the last process that sees it: one that finds nothing shared
+        makes its own, and leaves it behind."""
         _libc.sem_unlink(self.shared.encode())
         os.unlink(_SHARED_MEMORY + self.shared)
 
