@@ -38,8 +38,17 @@ visible(const struct request *request)
 	return turn_of(request)->gathering ? VISIBLE_COMMITTED : VISIBLE_NOW;
 }
 
-/* Whoever hears that his delivery is stale drops its result; what made it so
- * may still be lost. */
+/* The answer to what makes a worker drop a result: the change that is behind it
+ * may be of an earlier turn and still be lost, be it on its way to the disk;
+ * then the answer waits for the batch after it. */
+static enum visible
+visible_when_kept(const struct request *request)
+{
+	if (turn_is_busy(turn_of(request)))
+		turn_wait(turn_of(request));
+	return visible(request);
+}
+
 static void
 refuse(const struct request *request, enum refusal refusal, const char *words)
 {
@@ -48,7 +57,8 @@ refuse(const struct request *request, enum refusal refusal, const char *words)
 	if (request->wants_answer)
 		outlet_refuse_when(&server->outlet, request->client,
 		    request->msgid, refusal, words,
-		    refusal == REFUSAL_STALE ? visible(request) : VISIBLE_NOW);
+		    refusal == REFUSAL_STALE ? visible_when_kept(request)
+					     : VISIBLE_NOW);
 	else
 		log_event(LOG_DEBUG, "refused",
 		    "client_pid=%d refusal=%s words=\"%s\"",
@@ -386,8 +396,7 @@ take_held(const msgpack_object *array, struct held_list *held)
 	return NULL;
 }
 
-/* What is unknown may have ended in the batch that gathers, and the worker
- * forgets its result. */
+/* What is unknown may have just ended, and the worker forgets its result. */
 static void
 answer_subscribe(const struct request *request, const struct held_list *held)
 {
@@ -405,7 +414,8 @@ answer_subscribe(const struct request *request, const struct held_list *held)
 			put_unsigned(&writer, held->items[i].id);
 	put_key(&writer, "pid");
 	put_integer(&writer, getpid());
-	end_answer(request, &writer);
+	outlet_end(&request->client->server->outlet, request->client, &writer,
+	    unknown > 0 ? visible_when_kept(request) : visible(request));
 }
 
 /* Who the kernel says it is counts: only a process can speak for itself, so
