@@ -320,9 +320,8 @@ give_up(struct plan *plan, struct plan_child *child, enum plan_why why,
 static bool
 workers_may_start(const struct plan *plan)
 {
-	return !plan_is_stopping(plan) &&
-	    (plan->group != PLAN_GROUP_BOOT ||
-		plan->children[PLAN_QUEUE].been_ready);
+	return plan->group != PLAN_GROUP_BOOT ||
+	    plan->children[PLAN_QUEUE].been_ready;
 }
 
 static void
@@ -445,7 +444,7 @@ act_spawn_failed(
 {
 	(void)fact;
 	child->spawn_failures++;
-	if (plan_is_stopping(plan) || child->want != PLAN_WANT_UP) {
+	if (plan_is_stopping(plan)) {
 		rest(child, PLAN_STATE_DOWN);
 		return;
 	}

@@ -321,9 +321,9 @@ static void
 see_successor(struct ledger *ledger, uint64_t id, struct ledger_wishes *wishes)
 {
 	struct ledger_job *job = find(&ledger->in_hand, id);
-	if (job == NULL || job->state != LEDGER_WAITING ||
-	    is_being_stopped(ledger, id))
+	if (job == NULL || is_being_stopped(ledger, id))
 		return;
+	CHECK(job->state == LEDGER_WAITING);
 	if (ledger->quiet) { /* it comes back when the worker ends */
 		stop(ledger, job, wishes);
 		return;

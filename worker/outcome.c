@@ -116,6 +116,8 @@ print_exit(const struct outcome *outcome, const char *command, char *text,
     size_t text_bytes)
 {
 	char behind[80];
+	if (outcome->verdict == OUTCOME_DONE)
+		return;
 	snprintf(behind, sizeof(behind), "exit status %d", outcome->number);
 	for (size_t i = 0; i < MEANINGS; i++) {
 		if (meanings[i].status != outcome->number ||
@@ -158,8 +160,6 @@ outcome_print(const struct outcome *outcome, const char *command, char *text,
     size_t text_bytes)
 {
 	text[0] = '\0';
-	if (outcome->verdict == OUTCOME_DONE)
-		return;
 	switch (outcome->cause) {
 	case OUTCOME_CAUSE_NONE:
 		break;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/random.h"
+#include "base/units.h"
 #include "supervisor/plan.h"
 
 #include <criterion/criterion.h>
@@ -383,6 +384,21 @@ Test(plan, a_queue_whose_program_vanished_ends_everything)
 	tell(PLAN_EVENT_EXEC_FAILED, 0);
 	cr_assert_eq(
 	    find_wish(PLAN_WISH_GAVE_UP, 0)->exit_code, PLAN_EXIT_GAVE_UP);
+}
+
+Test(plan, a_queue_whose_program_vanishes_while_all_stop_ends_nothing_more)
+{
+	boot_all(usual_options(), 1);
+	tell_kill(PLAN_QUEUE);
+	cr_assert(wished_spawn(PLAN_QUEUE));
+	tell(PLAN_EVENT_STOP_ALL, 0);
+	tell(PLAN_EVENT_EXEC_FAILED, PLAN_QUEUE);
+	cr_assert_eq(state_of(PLAN_QUEUE), PLAN_STATE_FAILED);
+	cr_assert_null(find_wish(PLAN_WISH_GAVE_UP, PLAN_QUEUE));
+	tell_exit(1, 0);
+	const struct plan_wish *end = find_wish(PLAN_WISH_FINISHED, 0);
+	cr_assert_not_null(end);
+	cr_assert_eq(end->exit_code, PLAN_EXIT_CLEAN);
 }
 
 Test(plan, a_start_timeout_while_running_is_killed_counted_and_restarted)
@@ -1096,22 +1112,130 @@ Test(plan, a_random_walk_breaks_no_invariant)
 		    whys_seen[i], 0, "why %s", plan_why_text((enum plan_why)i));
 }
 
-Test(plan, verify_sees_what_is_broken)
+/* ---- lies: each has to be found, and by the rule that it breaks ---- */
+
+/* The queue or a worker as it should never be. */
+struct child_lie {
+	enum plan_group group;
+	unsigned child;
+	struct plan_child is;
+	const char *found;
+};
+
+#define NEVER .deadline_ms = PLAN_NEVER
+#define SOON  .deadline_ms = 1000001
+#define READY .state = PLAN_STATE_READY, .been_ready = true
+#define NAMED .pool = 0, .number = 2
+
+static const struct child_lie child_lies[] = {
+	{ PLAN_GROUP_RUN, 0, { .state = PLAN_STATE_ABSENT, NEVER },
+	    "the queue always has its place" },
+	{ PLAN_GROUP_STOP_WORKERS, 0, { .state = PLAN_STATE_BACKOFF, SOON },
+	    "the queue is not started while all stop" },
+	{ PLAN_GROUP_RUN, 0, { .state = PLAN_STATE_FAILED, NEVER },
+	    "nothing runs on without a queue" },
+	{ PLAN_GROUP_STOP_QUEUE, 0, { READY, NEVER },
+	    "the queue is being stopped" },
+	{ PLAN_GROUP_FINISHED, 0, { READY, NEVER },
+	    "finished means that nothing lives" },
+	{ PLAN_GROUP_RUN, 1, { NAMED, READY, SOON },
+	    "exactly the timed states have a deadline" },
+	{ PLAN_GROUP_RUN, 1, { NAMED, .state = PLAN_STATE_STARTING, NEVER },
+	    "exactly the timed states have a deadline" },
+	{ PLAN_GROUP_RUN, 1,
+	    { NAMED, .state = PLAN_STATE_STARTING,
+		.deadline_ms = 1000001 + DURATION_MS_MAX },
+	    "no deadline is out of sight" },
+	{ PLAN_GROUP_RUN, 1,
+	    { NAMED, .state = PLAN_STATE_DOWN, NEVER,
+		.signal_wanted = SIGTERM },
+	    "only the living are signalled" },
+	{ PLAN_GROUP_RUN, 1, { NAMED, .state = PLAN_STATE_KILLING, SOON },
+	    "who is being killed was sent a KILL" },
+	{ PLAN_GROUP_RUN, 1, { NAMED, READY, NEVER, .planned = true },
+	    "a planned death is on its way" },
+	{ PLAN_GROUP_RUN, 1, { NAMED, READY, NEVER, .want = PLAN_WANT_GONE },
+	    "who has to leave is gone or on its way" },
+	{ PLAN_GROUP_RUN, 1,
+	    { NAMED, .state = PLAN_STATE_BACKOFF, SOON,
+		.want = PLAN_WANT_DOWN },
+	    "who is wanted down is not started" },
+	{ PLAN_GROUP_RUN, 1, { NAMED, .state = PLAN_STATE_READY, NEVER },
+	    "ready is remembered" },
+	{ PLAN_GROUP_RUN, 1, { .number = 0, READY, NEVER },
+	    "a worker has a pool and a number" },
+	{ PLAN_GROUP_RUN, 1,
+	    { .pool = PLAN_POOLS_MAX, .number = 1, READY, NEVER },
+	    "a worker has a pool and a number" },
+	{ PLAN_GROUP_BOOT, 0, { .state = PLAN_STATE_STARTING, SOON },
+	    "no worker before the queue is ready" },
+	{ PLAN_GROUP_STOP_WORKERS, 1, { NAMED, READY, NEVER },
+	    "no worker serves or starts while all stop" },
+	{ PLAN_GROUP_STOP_WORKERS, 1,
+	    { NAMED, .state = PLAN_STATE_STARTING, SOON },
+	    "no worker serves or starts while all stop" },
+	{ PLAN_GROUP_STOP_WORKERS, 1,
+	    { NAMED, .state = PLAN_STATE_BACKOFF, SOON },
+	    "no worker serves or starts while all stop" },
+	{ PLAN_GROUP_RUN, 2, { .pool = 0, .number = 1, READY, NEVER },
+	    "no two workers have one name" },
+};
+
+static void
+expect_found(const char *wanted)
+{
+	const char *found = plan_verify(&plan);
+	cr_expect_not_null(found, "believed: not \"%s\"", wanted);
+	if (found != NULL)
+		cr_expect_str_eq(found, wanted);
+}
+
+Test(plan, verify_names_the_rule_that_a_child_breaks)
+{
+	for (size_t i = 0; i < sizeof(child_lies) / sizeof(*child_lies); i++) {
+		const struct child_lie *lie = &child_lies[i];
+		plan_release(&plan);
+		boot_all(usual_options(), 2);
+		plan.group = lie->group;
+		plan.children[lie->child] = lie->is;
+		expect_found(lie->found);
+	}
+}
+
+Test(plan, verify_sees_a_worker_that_outlives_the_stop_of_the_queue)
+{
+	boot_all(usual_options(), 1);
+	tell(PLAN_EVENT_STOP_ALL, 0);
+	cr_assert_eq(state_of(1), PLAN_STATE_STOPPING);
+	plan.group = PLAN_GROUP_STOP_QUEUE;
+	plan.children[0].state = PLAN_STATE_STOPPING;
+	plan.children[0].deadline_ms = now_ms + 1;
+	expect_found("no worker outlives the queue's stop");
+}
+
+Test(plan, verify_sees_a_window_that_is_not_in_order)
 {
 	boot_all(usual_options(), 2);
-	plan.children[1].deadline_ms = 5;
-	cr_assert_not_null(plan_verify(&plan));
-	plan.children[1].deadline_ms = PLAN_NEVER;
-	cr_assert_null(plan_verify(&plan));
-	plan.children[2].number = 1;
-	cr_assert_not_null(plan_verify(&plan));
-	plan.children[2].number = 2;
-	plan.children[0].state = PLAN_STATE_FAILED;
-	cr_assert_not_null(plan_verify(&plan));
-	plan.children[0].state = PLAN_STATE_READY;
-	plan.window.times_ms[0] = now_ms + 1;
 	plan.window.count = 1;
-	cr_assert_not_null(plan_verify(&plan));
+	plan.window.times_ms[0] = now_ms + 1;
+	expect_found("the window is in order");
+	plan.window.count = 2;
+	plan.window.times_ms[0] = now_ms;
+	plan.window.times_ms[1] = now_ms - 1;
+	expect_found("the window is in order");
+	plan.window.count = plan.window.capacity + 1;
+	expect_found("the window fits");
+}
+
+Test(plan, verify_sees_more_restarts_than_are_allowed)
+{
+	boot_all(usual_options(), 2);
+	plan.window.count = 4;
+	for (size_t i = 0; i < plan.window.count; i++)
+		plan.window.times_ms[i] = now_ms;
+	expect_found("more restarts than allowed mean giving up");
+	plan.window.count = 3;
+	cr_expect_null(plan_verify(&plan));
 }
 
 /* ---- several pools ---- */
@@ -1186,7 +1310,13 @@ Test(plan, restarts_are_counted_while_they_are_in_the_window)
 
 Test(plan, a_second_boot_changes_nothing)
 {
-	boot_all(usual_options(), 2);
+	init_plan(usual_options(), 2);
+	tell(PLAN_EVENT_BOOT, 0);
+	tell(PLAN_EVENT_BOOT, 0);
+	cr_assert_eq(wish_count, 0);
+	cr_assert_eq(state_of(PLAN_QUEUE), PLAN_STATE_STARTING);
+	for (unsigned i = 0; i <= 2; i++)
+		tell(PLAN_EVENT_READY, i);
 	tell(PLAN_EVENT_BOOT, 0);
 	cr_assert_eq(wish_count, 0);
 	cr_assert_eq(plan.group, PLAN_GROUP_RUN);

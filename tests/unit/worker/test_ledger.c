@@ -671,3 +671,178 @@ Test(ledger, any_order_of_facts_keeps_it_whole)
 	cr_assert(ledger_is_settled(&ledger));
 	cr_assert_eq(ledger.jobs.used, 0, "nothing is left behind");
 }
+
+/* ---- lies: each has to be found, and by the rule that it breaks ---- */
+
+static struct ledger_job *
+in_hand(enum ledger_state state)
+{
+	struct ledger_job *job = TAILQ_FIRST(&ledger.in_hand);
+	while (job != NULL && job->state != state)
+		job = TAILQ_NEXT(job, in_list);
+	cr_assert_not_null(job);
+	return job;
+}
+
+/* 1 is being stopped and waits for that, 2 and 3 run; 4 is requested, 5 not
+ * sent, 6 and 7 are sent, 6 as a failure. */
+static void
+begin_with_all(void)
+{
+	struct ledger_job *jobs[8];
+	begin(9, 0);
+	tell(LEDGER_CONNECTED);
+	for (uint64_t id = 1; id <= 5; id++)
+		jobs[id] = deliver(id, 1);
+	tell(LEDGER_LOST);
+	finish(jobs[4], &done);
+	finish(jobs[5], &failed);
+	tell(LEDGER_CONNECTED);
+	cr_assert_eq(ledger_resend(&ledger), jobs[4]);
+	for (uint64_t id = 6; id <= 7; id++)
+		jobs[id] = deliver(id, 1);
+	finish(jobs[6], &failed);
+	finish(jobs[7], &done);
+	unknown(1);
+	deliver(1, 2);
+}
+
+static void
+order_of_responses(void)
+{
+	TAILQ_FIRST(&ledger.sent)->number = 2;
+}
+
+static void
+connection_in_hand(void)
+{
+	in_hand(LEDGER_RUNNING)->connection = 3;
+}
+
+static void
+connection_of_the_unsent(void)
+{
+	TAILQ_FIRST(&ledger.unsent)->connection = 3;
+}
+
+static void
+connection_of_the_sent(void)
+{
+	TAILQ_FIRST(&ledger.sent)->connection = 3;
+}
+
+static void
+connection_of_a_request(void)
+{
+	TAILQ_FIRST(&ledger.requested)->connection = 3;
+}
+
+static void
+one_job_twice(void)
+{
+	in_hand(LEDGER_RUNNING)->id = 3;
+}
+
+static void
+two_runs(void)
+{
+	in_hand(LEDGER_WAITING)->state = LEDGER_RUNNING;
+}
+
+static void
+sent_and_in_hand(void)
+{
+	in_hand(LEDGER_RUNNING)->state = LEDGER_SENT;
+}
+
+static void
+unsent_and_sent(void)
+{
+	TAILQ_FIRST(&ledger.sent)->state = LEDGER_UNSENT;
+}
+
+static void
+number_in_hand(void)
+{
+	ledger.in_hand_count++;
+}
+
+static void
+number_of_the_stopping(void)
+{
+	ledger.stopping_count++;
+}
+
+static void
+number_of_failures(void)
+{
+	ledger.failure_count++;
+}
+
+static void
+response_of_the_future(void)
+{
+	ledger.responses = 1;
+}
+
+static void
+sent_without_a_connection(void)
+{
+	ledger.connected = false;
+}
+
+static void
+requested_without_a_connection(void)
+{
+	settle(2);
+	ledger.connected = false;
+}
+
+static void
+owed_without_a_connection(void)
+{
+	tell(LEDGER_LOST);
+	ledger.owed = 1;
+}
+
+Test(ledger, verify_names_the_rule_that_each_lie_breaks)
+{
+	static const struct {
+		void (*tell)(void);
+		const char *found;
+	} lies[] = {
+		{ order_of_responses, "responses are out of order" },
+		{ connection_in_hand,
+		    "a job came on a connection that never was" },
+		{ connection_of_the_unsent,
+		    "a job came on a connection that never was" },
+		{ connection_of_the_sent,
+		    "a job came on a connection that never was" },
+		{ connection_of_a_request,
+		    "a job came on a connection that never was" },
+		{ one_job_twice, "a job is in hand twice" },
+		{ two_runs, "two runs of one job overlap" },
+		{ sent_and_in_hand, "a job is in a list of another state" },
+		{ unsent_and_sent, "a job is in a list of another state" },
+		{ number_in_hand, "a counter is wrong" },
+		{ number_of_the_stopping, "a counter is wrong" },
+		{ number_of_failures, "a counter is wrong" },
+		{ response_of_the_future, "a response was never given" },
+		{ sent_without_a_connection,
+		    "a lost connection is owed something" },
+		{ requested_without_a_connection,
+		    "a lost connection is owed something" },
+		{ owed_without_a_connection,
+		    "a lost connection is owed something" },
+	};
+	for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+		ledger_release(&ledger);
+		begin_with_all();
+		lies[i].tell();
+		const char *found = ledger_verify(&ledger);
+		cr_expect_not_null(
+		    found, "lie %zu is believed (%s)", i, lies[i].found);
+		if (found != NULL)
+			cr_expect_str_eq(found, lies[i].found, "lie %zu", i);
+	}
+}

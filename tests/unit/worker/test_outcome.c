@@ -90,6 +90,20 @@ Test(outcome, the_reason_is_in_words)
 	cr_expect_not(outcome_is_broken(&outcome));
 	outcome = outcome_of_exit(0, 0, 0);
 	cr_expect_str_eq(words(&outcome, "x"), "");
+	outcome = (struct outcome){ .verdict = OUTCOME_DONE };
+	cr_expect_str_eq(words(&outcome, "x"), "", "a built-in handler");
+}
+
+Test(outcome, little_room_is_filled_with_how_the_words_begin)
+{
+	struct outcome outcome = outcome_of_errno(ENOENT);
+	char text[64] = "";
+	outcome_print(&outcome, "/bin/x", text, 12);
+	cr_expect_str_eq(text, "cannot run ");
+	outcome_print(&outcome, "/bin/x", text, 44);
+	cr_expect_str_eq(text, "cannot run '...': No such file or directory");
+	outcome_print(&outcome, "/bin/x", text, 45);
+	cr_expect_lt(strlen(text), 45);
 }
 
 Test(outcome, a_long_command_is_cut_in_front_and_the_cause_stays)
