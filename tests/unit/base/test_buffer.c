@@ -155,3 +155,11 @@ Test(buffer, a_random_walk_keeps_every_byte_in_its_place)
 	cr_assert_gt(taken, 1000000);
 	buffer_release(&buffer);
 }
+
+Test(buffer, room_for_nothing_is_a_place_too)
+{
+	struct buffer buffer = { 0 };
+	cr_assert_not_null(buffer_reserve(&buffer, 0));
+	cr_assert_eq(buffer_count(&buffer), 0);
+	buffer_release(&buffer);
+}
