@@ -10,6 +10,8 @@
 
 #include "base/check.h"
 #include "base/span.h"
+#include "wire/message.h"
+#include "wire/scanner.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -73,6 +75,29 @@ copy_exactly(const void *bytes, size_t count)
 	if (count > 0)
 		memcpy(copy, bytes, count);
 	return copy;
+}
+
+/* The bytes of the message at the front, 0 when there is no whole and good
+ * one. */
+static inline size_t
+first_message(const char *bytes, size_t count)
+{
+	struct scanner scanner;
+	scanner_init(&scanner, MESSAGE_BYTES_MAX);
+	if (scanner_feed(&scanner, bytes, count) != SCAN_COMPLETE)
+		return 0;
+	return scanner.offset;
+}
+
+/* What gsq wrote itself is one whole message, and nothing behind it. */
+static inline void
+decode_own(
+    const struct buffer *buffer, msgpack_zone *zone, struct message *message)
+{
+	size_t count = buffer_count(buffer);
+	CHECK(first_message(buffer_front(buffer), count) == count);
+	CHECK(
+	    message_decode(message, zone, buffer_front(buffer), count) == NULL);
 }
 
 #endif

@@ -10,7 +10,6 @@
 #include "base/name.h"
 #include "tests/fuzz/fuzz.h"
 #include "wire/method.h"
-#include "wire/scanner.h"
 
 /* ---- comparing ---- */
 
@@ -201,17 +200,10 @@ static void
 read_again(enum method method, const struct buffer *buffer, bool is_request,
     const union params *wanted)
 {
-	struct scanner scanner;
 	struct message message;
 	union params params;
 	char reason[REASON_BYTES_MAX];
-	size_t count = buffer_count(buffer);
-	scanner_init(&scanner, MESSAGE_BYTES_MAX);
-	CHECK(scanner_feed(&scanner, buffer_front(buffer), count) ==
-	    SCAN_COMPLETE);
-	CHECK(scanner.offset == count);
-	CHECK(message_decode(
-		  &message, &other_zone, buffer_front(buffer), count) == NULL);
+	decode_own(buffer, &other_zone, &message);
 	CHECK(message.kind ==
 	    (is_request ? MESSAGE_REQUEST : MESSAGE_NOTIFICATION));
 	CHECK(!message.odd_params);
@@ -287,14 +279,11 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
 	const char *at = (const char *)bytes;
-	while (count > 0) {
-		struct scanner scanner;
-		scanner_init(&scanner, MESSAGE_BYTES_MAX);
-		if (scanner_feed(&scanner, at, count) != SCAN_COMPLETE)
-			break;
-		try_message(at, scanner.offset);
-		at += scanner.offset;
-		count -= scanner.offset;
+	size_t first;
+	while ((first = first_message(at, count)) > 0) {
+		try_message(at, first);
+		at += first;
+		count -= first;
 	}
 	return 0;
 }

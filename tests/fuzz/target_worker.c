@@ -9,7 +9,6 @@
  */
 #include "tests/fuzz/fuzz.h"
 #include "wire/method.h"
-#include "wire/scanner.h"
 #include "worker/ledger.h"
 #include "worker/report.h"
 
@@ -25,19 +24,6 @@ static uint64_t runs[RUNS_MAX]; /* ids of what runs or is being stopped */
 static size_t run_count;
 
 /* ---- what leaves ---- */
-
-static void
-decode_own(const struct buffer *buffer, struct message *message)
-{
-	struct scanner scanner;
-	size_t count = buffer_count(buffer);
-	scanner_init(&scanner, MESSAGE_BYTES_MAX);
-	CHECK(scanner_feed(&scanner, buffer_front(buffer), count) ==
-	    SCAN_COMPLETE);
-	CHECK(scanner.offset == count);
-	CHECK(message_decode(
-		  message, &answer_zone, buffer_front(buffer), count) == NULL);
-}
 
 static void
 check_verdict(const msgpack_object *error, const struct outcome *outcome)
@@ -64,13 +50,13 @@ check_sent(const struct ledger_job *job)
 	if (job->state == LEDGER_SENT) {
 		CHECK(report_response(
 			  &buffer, job->msgid, &job->outcome, COMMAND) == 0);
-		decode_own(&buffer, &message);
+		decode_own(&buffer, &answer_zone, &message);
 		CHECK(message.kind == MESSAGE_RESPONSE);
 		check_verdict(message.error, &job->outcome);
 	} else {
 		CHECK(job->state == LEDGER_REQUESTED);
 		CHECK(report_request(&buffer, job, COMMAND) == 0);
-		decode_own(&buffer, &message);
+		decode_own(&buffer, &answer_zone, &message);
 		CHECK(method_of_name(message.method) == METHOD_result);
 		CHECK(method_decode(METHOD_result, message.params, &params,
 			  reason, sizeof(reason)) == REFUSAL_NONE);
@@ -158,14 +144,12 @@ hear_job(const struct message *message)
 static void
 hear(const char *bytes, size_t count)
 {
-	struct scanner scanner;
 	struct message message;
 	struct params_settled settled;
 	char reason[REASON_BYTES_MAX];
-	scanner_init(&scanner, MESSAGE_BYTES_MAX);
-	if (!ledger.connected ||
-	    scanner_feed(&scanner, bytes, count) != SCAN_COMPLETE ||
-	    message_decode(&message, &zone, bytes, scanner.offset) != NULL)
+	size_t first = first_message(bytes, count);
+	if (!ledger.connected || first == 0 ||
+	    message_decode(&message, &zone, bytes, first) != NULL)
 		return;
 	switch (message.kind) {
 	case MESSAGE_REQUEST:
