@@ -14,7 +14,6 @@
 
 #define USUAL_SYNC_US 90
 #define ROT_BYTES     16u
-#define SECTOR_BYTES  512u
 
 static struct {
 	struct disk disk;
@@ -347,7 +346,7 @@ may_rot(const struct disk_file *file, uint64_t offset)
 {
 	const char *bytes = file->seen + offset;
 	bool is_written = false;
-	if (file->dirty[offset / SECTOR_BYTES])
+	if (file->dirty[offset / DISK_SECTOR_BYTES])
 		return false;
 	for (unsigned i = 0; i < ROT_BYTES; i++)
 		is_written |= bytes[i] != 0;
@@ -369,8 +368,8 @@ rot(void)
 		return;
 	uint64_t offset = draw(file->bytes / 2 / ROT_BYTES) * ROT_BYTES;
 	if (chance(500)) /* where frames have their headers */
-		offset =
-		    offset / SECTOR_BYTES * SECTOR_BYTES + draw(4) * ROT_BYTES;
+		offset = offset / DISK_SECTOR_BYTES * DISK_SECTOR_BYTES +
+		    draw(4) * ROT_BYTES;
 	if (!may_rot(file, offset))
 		return;
 	machine.rotten = file;
@@ -431,8 +430,6 @@ machine_queue_ended(void)
 void
 machine_lose_power(void)
 {
-	machine.disk.dead = false;
-	machine.disk.dead_at = 0;
 	disk_power_cut(&machine.disk, (enum disk_loss)draw(LOSS_KINDS));
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECTOR 512u
+#define SECTOR DISK_SECTOR_BYTES
 
 struct disk_io {
 	struct io io;

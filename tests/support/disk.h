@@ -16,9 +16,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DISK_FILES_MAX	 512
-#define DISK_PENDING_MAX 4096
-#define DISK_NAME_BYTES	 40
+#define DISK_SECTOR_BYTES 512u /* what is written or not as a whole */
+#define DISK_FILES_MAX	  512
+#define DISK_PENDING_MAX  4096
+#define DISK_NAME_BYTES	  40
 
 struct disk_file {
 	char *seen;   /* owned; content as it is read */
