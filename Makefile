@@ -70,11 +70,13 @@ UNIT       = common core queue store supervisor worker client qctl
 unit_common     = base wire sys
 unit_binary     = $(VERIFY)/unit_$(1)
 verify_objects  = $(patsubst %.c,$(VERIFY)/%.o,$(1))
-under_test_core = $(call sources,queue/core)
+failing_memory  = tests/support/memory.c
+under_test_common     = $(failing_memory)
+under_test_core       = $(call sources,queue/core) $(failing_memory)
 under_test_queue      = $(QUEUE)
-under_test_store      = $(QUEUE) $(wildcard tests/support/*.c)
-under_test_supervisor = $(SUPERVISOR)
-under_test_worker     = $(WORKER)
+under_test_store      = $(QUEUE) $(addprefix tests/support/,disk.c store_world.c)
+under_test_supervisor = $(SUPERVISOR) $(failing_memory)
+under_test_worker     = $(WORKER) $(failing_memory)
 under_test_client     = $(CLIENT)
 under_test_qctl       = $(QCTL) $(CLIENT)
 
@@ -87,7 +89,8 @@ endef
 $(foreach unit,$(UNIT),$(eval $(call unit_rule,$(unit))))
 
 TRACE = $(VERIFY)/trace
-$(TRACE): $(call verify_objects,$(wildcard tests/trace/*.c) $(under_test_core) $(COMMON))
+$(TRACE): $(call verify_objects,$(wildcard tests/trace/*.c) \
+    $(call sources,queue/core) $(COMMON))
 
 $(UNIT_BINARIES) $(TRACE):
 	$(call say,link $@)$(LINK) $(DAEMON_LIBS) -ljansson -lcriterion
@@ -186,8 +189,9 @@ cover: deps
 	$(SUBMAKE) run-cover BUILD=$(BUILD)/cover BIN=$(BUILD)/cover/bin \
 	    CFLAGS='-O0 -g --coverage' HARDENING=-fPIE
 run-cover: $(UNIT_BINARIES) $(TRACE)
-	@for test in $(UNIT_BINARIES); do $$test -j2 >/dev/null 2>&1; done; \
-	    $(TRACE) tests/trace/*.trace >/dev/null
+	@for test in $(UNIT_BINARIES); do \
+	    $$test -j2 >$$test.log 2>&1 || { cat $$test.log; exit 1; }; done
+	@$(TRACE) tests/trace/*.trace >/dev/null
 	@tools/cover $(BUILD)
 
 # Crash tests on real processes, far longer than the tests above run them. A

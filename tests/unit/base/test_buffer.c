@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 
 #include "base/random.h"
+#include "tests/support/memory.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -163,3 +164,19 @@ Test(buffer, room_for_nothing_is_a_place_too)
 	cr_assert_eq(buffer_count(&buffer), 0);
 	buffer_release(&buffer);
 }
+
+#if MEMORY_CAN_FAIL
+Test(buffer, without_memory_it_stays_as_it_is)
+{
+	struct buffer buffer = { 0 };
+	char more[10000] = "";
+	cr_assert_eq(buffer_append(&buffer, "here", 4), 0);
+	fail_memory(1);
+	int error = buffer_append(&buffer, more, sizeof(more));
+	fail_memory(0);
+	cr_assert_eq(error, ENOMEM);
+	cr_assert_eq(buffer_count(&buffer), 4);
+	cr_assert_arr_eq(buffer_front(&buffer), "here", 4);
+	buffer_release(&buffer);
+}
+#endif

@@ -2,6 +2,7 @@
 #include "base/heap.h"
 
 #include "base/random.h"
+#include "tests/support/memory.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -214,3 +215,19 @@ Test(heap, a_random_walk_keeps_the_order)
 	}
 	heap_release(&heap);
 }
+
+#if MEMORY_CAN_FAIL
+Test(heap, without_memory_nothing_is_added)
+{
+	struct heap heap;
+	prepare(&heap);
+	fail_memory(1);
+	bool added = heap_add(&heap, 1);
+	fail_memory(0);
+	cr_assert_not(added);
+	cr_assert_eq(heap.count, 0);
+	add(&heap, 1, 1);
+	cr_assert_eq(heap_first(&heap), 1);
+	heap_release(&heap);
+}
+#endif

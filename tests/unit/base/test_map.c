@@ -2,6 +2,7 @@
 #include "base/map.h"
 
 #include "base/random.h"
+#include "tests/support/memory.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -238,3 +239,20 @@ Test(map, a_random_walk_agrees_with_a_plain_array)
 	cr_assert_gt(count, ITEMS / 4);
 	release(&map, items);
 }
+
+#if MEMORY_CAN_FAIL
+Test(map, one_that_cannot_prepare_for_what_comes_grows_as_any_other)
+{
+	struct map map;
+	struct items *items = prepare(&map);
+	fail_memory(1);
+	map_expect(&map, ITEMS);
+	bool failed = memory_has_failed();
+	fail_memory(0);
+	cr_assert(failed);
+	for (uint32_t handle = 1; handle <= ITEMS; handle++)
+		cr_assert(map_add(&map, handle));
+	cr_assert_eq(map_get(&map, items->key[ITEMS]), ITEMS);
+	release(&map, items);
+}
+#endif

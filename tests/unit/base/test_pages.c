@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/pages.h"
+#include "tests/support/memory.h"
 
 #include <criterion/criterion.h>
 #include <stdint.h>
@@ -40,3 +41,13 @@ Test(pages, more_than_there_can_be_are_refused)
 	cr_expect_null(pages_take(SIZE_MAX - 2 * PAGES_BYTES + 1));
 	cr_expect_null(pages_take(SIZE_MAX / 2));
 }
+
+#if MEMORY_CAN_FAIL
+Test(pages, without_memory_there_are_none)
+{
+	fail_memory(1);
+	void *pages = pages_take(1);
+	fail_memory(0);
+	cr_expect_null(pages);
+}
+#endif

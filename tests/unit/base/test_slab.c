@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/slab.h"
 
+#include "base/pages.h"
+#include "tests/support/memory.h"
+
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
@@ -149,3 +152,26 @@ Test(slab, items_larger_than_any_page_holds_many_of_are_taken_too)
 		    ((unsigned char *)slab_at(&slab, i))[2999], i % 251);
 	slab_release(&slab);
 }
+
+#if MEMORY_CAN_FAIL
+Test(slab, without_memory_nothing_is_taken_and_nothing_lost)
+{
+	enum { COUNT = 5 * PAGES_BYTES / sizeof(struct item) };
+	struct slab slab;
+	unsigned failures = 0;
+	slab_init(&slab, sizeof(struct item));
+	for (uint32_t i = 1; i <= COUNT; i++) {
+		fail_memory(1);
+		uint32_t handle = slab_take(&slab);
+		fail_memory(0);
+		if (handle == 0) {
+			failures++;
+			handle = slab_take(&slab);
+		}
+		cr_assert_eq(handle, i);
+	}
+	cr_assert_gt(failures, 1);
+	cr_assert_eq(slab.used, COUNT);
+	slab_release(&slab);
+}
+#endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A core and its clock for the tests of this folder, and memory that fails
- * when told to.
+ * A core and its clock for the tests of this folder.
  */
 #ifndef GSQ_TESTS_CORE_SUPPORT_H
 #define GSQ_TESTS_CORE_SUPPORT_H
 
 #include "core/core.h"
+#include "tests/support/memory.h"
 
 extern struct core core;
 extern int64_t now_ms;
@@ -41,24 +41,5 @@ struct job *job_with(uint64_t id);
 /* The n-th wish of that kind in the last step, from 0, or NULL. */
 const struct wish *wished(enum wish_kind kind, unsigned n);
 unsigned count_wished(enum wish_kind kind);
-
-/* Memory cannot be made to fail with AddressSanitizer, which brings its own. */
-#if defined(__SANITIZE_ADDRESS__)
-#define MEMORY_CAN_FAIL 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MEMORY_CAN_FAIL 0
-#endif
-#endif
-#ifndef MEMORY_CAN_FAIL
-#define MEMORY_CAN_FAIL 1
-#endif
-
-/* The n-th allocation from now on fails, from 1, and those behind it; 0: none.
- */
-void fail_memory(unsigned n);
-
-/* Were there so many that one failed? */
-bool memory_has_failed(void);
 
 #endif

@@ -2,8 +2,10 @@
 #include "base/random.h"
 #include "base/units.h"
 #include "supervisor/plan.h"
+#include "tests/support/memory.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -1321,3 +1323,18 @@ Test(plan, a_second_boot_changes_nothing)
 	cr_assert_eq(wish_count, 0);
 	cr_assert_eq(plan.group, PLAN_GROUP_RUN);
 }
+
+#if MEMORY_CAN_FAIL
+Test(plan, without_memory_there_is_none)
+{
+	struct plan_options options = usual_options();
+	for (unsigned n = 1; n <= 2; n++) {
+		fail_memory(n);
+		int error = plan_init(&plan, &options);
+		fail_memory(0);
+		cr_assert_eq(error, ENOMEM);
+		cr_assert_null(plan.children);
+	}
+	init_plan(options, 1);
+}
+#endif

@@ -2,6 +2,7 @@
 #include "wire/message.h"
 
 #include "base/random.h"
+#include "tests/support/memory.h"
 #include "wire/scanner.h"
 
 #include <criterion/criterion.h>
@@ -280,6 +281,27 @@ Test(message, one_that_finds_no_memory_is_taken_back_whole)
 	EXPECT_BYTES(&buffer, "before");
 	buffer_release(&buffer);
 }
+
+#if MEMORY_CAN_FAIL
+Test(message, one_that_cannot_be_read_for_want_of_memory_is_refused)
+{
+	struct buffer buffer = { 0 };
+	struct message_writer writer;
+	message_request(&writer, &buffer, 1, SPAN_LITERAL("enqueue"), 1);
+	put_key(&writer, "bodies");
+	put_array(&writer, 1000);
+	for (int i = 0; i < 1000; i++)
+		put_nil(&writer);
+	cr_assert_eq(message_end(&writer), 0);
+	fail_memory(1);
+	const char *reason =
+	    decode(buffer_front(&buffer), buffer_count(&buffer));
+	fail_memory(0);
+	cr_assert_str_eq(reason, "no memory to read it");
+	cr_assert_null(decode(buffer_front(&buffer), buffer_count(&buffer)));
+	buffer_release(&buffer);
+}
+#endif
 
 /* ---- objects ---- */
 

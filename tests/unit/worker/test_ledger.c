@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/random.h"
+#include "tests/support/memory.h"
 #include "worker/ledger.h"
 
 #include <criterion/criterion.h>
@@ -270,6 +271,26 @@ Test(ledger, a_refused_delivery_counts_as_answered)
 	settle(2);
 	cr_assert(ledger_is_settled(&ledger));
 }
+
+#if MEMORY_CAN_FAIL
+Test(ledger, a_job_without_memory_for_it_is_not_taken_and_counts_as_answered)
+{
+	fail_memory(1);
+	struct ledger_wishes got = ledger_step(&ledger,
+	    &(struct ledger_fact){ .event = LEDGER_JOB,
+		.job = { .id = 1, .msgid = 1, .delivery = 1 } });
+	fail_memory(0);
+	cr_assert(got.full);
+	cr_assert_null(got.run);
+	cr_assert_eq(got.ask, 1, "it was owed");
+	cr_assert_eq(ledger.in_hand_count, 0);
+	finish(deliver(1, 2), &done);
+	settle(1);
+	cr_assert_not(ledger_is_settled(&ledger), "1 was given back");
+	settle(2);
+	cr_assert(ledger_is_settled(&ledger));
+}
+#endif
 
 /* ---- jobs and results ---- */
 
