@@ -31,7 +31,7 @@ static struct {
 	bool rots;		  /* when the queue has ended */
 	struct disk_file *rotten; /* NULL: nothing is */
 	uint64_t rotten_offset;
-	char good[ROT_BYTES];
+	char good[ROT_BYTES], bad[ROT_BYTES];
 	uint64_t rewritten; /* by cleaning, at the last round */
 	uint64_t call_failed;
 } machine;
@@ -376,6 +376,7 @@ rot(void)
 	machine.rotten_offset = offset;
 	memcpy(machine.good, file->seen + offset, ROT_BYTES);
 	file->seen[offset + draw(ROT_BYTES)] ^= (char)(1 << draw(8));
+	memcpy(machine.bad, file->seen + offset, ROT_BYTES);
 	memcpy(file->stable + offset, file->seen + offset, ROT_BYTES);
 	note("damage in file %lld at %lld", number, (long long)offset, 0, 0);
 }
@@ -385,12 +386,11 @@ mend(void)
 {
 	struct disk_file *file = machine.rotten;
 	uint64_t offset = machine.rotten_offset;
-	unsigned differ = 0;
-	/* Unless something else was written there since. */
-	for (unsigned i = 0; i < ROT_BYTES && offset + i < file->room; i++)
-		differ += file->seen[offset + i] != machine.good[i];
 	machine.rotten = NULL;
-	if (differ != 1)
+	/* Unless something else was written there since, in a segment that is
+	 * used again. */
+	if (offset + ROT_BYTES > file->room ||
+	    memcmp(file->seen + offset, machine.bad, ROT_BYTES) != 0)
 		return;
 	memcpy(file->seen + offset, machine.good, ROT_BYTES);
 	memcpy(file->stable + offset, machine.good, ROT_BYTES);
