@@ -641,12 +641,14 @@ on_wait(const struct request *request, const void *from)
 	struct watch *watch = &client->server->watch;
 	const char *words = "say either \"id\" or \"queue\"";
 	enum refusal refusal = REFUSAL_BAD_ARGUMENT;
+	/* That a job has ended must not be undone once it was told. */
+	enum visible when = visible_when_kept(request);
 	if (params->id != 0 && params->queue.count == 0)
 		refusal = watch_job(watch, client, request->msgid,
-		    (uint64_t)params->id, &words);
+		    (uint64_t)params->id, when, &words);
 	else if (params->id == 0 && params->queue.count > 0)
 		refusal = watch_queue(
-		    watch, client, request->msgid, params->queue, &words);
+		    watch, client, request->msgid, params->queue, when, &words);
 	if (refusal != REFUSAL_NONE)
 		refuse(request, refusal, words);
 }

@@ -149,7 +149,7 @@ inspect_get(
     struct client *client, uint64_t msgid, const struct params_get *params)
 {
 	const struct core *core = &client->server->turn.core;
-	uint32_t handle = jobs_find(&core->jobs, (uint64_t)params->id);
+	uint32_t handle = jobs_resolve(&core->jobs, (uint64_t)params->id);
 	char words[64];
 	if (handle != 0) {
 		answer_job(client, msgid, handle);

@@ -53,6 +53,17 @@ write_where(char *at, const struct record *record)
 	return write_text(at, reason);
 }
 
+/* What is known of a job with a key wherever it stands. */
+static char *
+write_hints(char *at, const struct record *record)
+{
+	at = write_number(at, record->job->hints);
+	*at++ = (char)record->alias_count;
+	for (uint32_t i = 0; i < record->alias_count; i++)
+		at = write_number(at, record->aliases[i]);
+	return at;
+}
+
 char *
 record_write_full(char *at, const struct record *record, struct span body)
 {
@@ -63,7 +74,7 @@ record_write_full(char *at, const struct record *record, struct span body)
 	at = write_number(at, (uint64_t)record->job->enqueued_ms);
 	at = write_text(at, record->queue);
 	if (has_key) {
-		at = write_number(at, record->job->hints);
+		at = write_hints(at, record);
 		*at++ = (char)record->job->mode;
 		at = write_text(at, record->key);
 	}
@@ -80,7 +91,7 @@ record_write_state(char *at, const struct record *record)
 	*at++ = has_key ? RECORD_KEYED_STATE : RECORD_STATE;
 	at = write_number(at, record->job->id);
 	at = write_where(at, record);
-	return has_key ? write_number(at, record->job->hints) : at;
+	return has_key ? write_hints(at, record) : at;
 }
 
 char *
@@ -161,7 +172,13 @@ static void
 read_hints(struct cursor *cursor, struct stored *stored)
 {
 	stored->hints = (uint32_t)read_number(cursor, UINT32_MAX);
-	cursor->failed |= stored->hints == 0;
+	unsigned count = read_byte(cursor);
+	const char *first = (const char *)cursor->at;
+	cursor->failed |= stored->hints == 0 || count > ALIASES_MAX;
+	for (unsigned i = 0; i < count && !cursor->failed; i++)
+		cursor->failed |= read_number(cursor, UINT64_MAX) == 0;
+	stored->aliases =
+	    (struct span){ first, (size_t)((const char *)cursor->at - first) };
 }
 
 static void
@@ -221,6 +238,20 @@ record_read(const char **at, const char *end, struct stored *ret_stored)
 		return false;
 	*at = (const char *)cursor.at;
 	return true;
+}
+
+uint64_t
+record_alias(struct span *aliases)
+{
+	const char *end = aliases->bytes + aliases->count;
+	struct cursor cursor = { (const unsigned char *)aliases->bytes,
+		(const unsigned char *)end, false };
+	if (aliases->count == 0)
+		return 0;
+	uint64_t id = read_number(&cursor, UINT64_MAX);
+	aliases->bytes = (const char *)cursor.at;
+	aliases->count = (size_t)(end - aliases->bytes);
+	return id;
 }
 
 bool

@@ -26,8 +26,9 @@
 enum record_kind { RECORD_FULL = 1, RECORD_STATE, RECORD_GONE };
 
 /* No record is longer than this and its body. */
-#define RECORD_BYTES_MAX \
-	(72u + NAME_BYTES_MAX + REASON_BYTES_MAX + KEY_BYTES_MAX)
+#define RECORD_BYTES_MAX                                           \
+	(72u + NAME_BYTES_MAX + REASON_BYTES_MAX + KEY_BYTES_MAX + \
+	    10u * ALIASES_MAX)
 
 /* What a record says; its texts are inside of it. A STATE knows neither
  * queue nor body nor when, a GONE only the id. */
@@ -45,7 +46,8 @@ struct stored {
 	uint8_t mode;	/* of a FULL */
 	uint32_t hints; /* 1 without a key */
 	struct span queue;
-	struct span key; /* of a FULL; empty: none */
+	struct span key;     /* of a FULL; empty: none */
+	struct span aliases; /* of jobs folded into it; for record_alias */
 	struct span reason;
 	struct span body;
 };
@@ -60,6 +62,9 @@ char *record_write_gone(char *at, uint64_t id);
 /* Reads the record at *at and moves *at behind it. False for bytes that no
  * writer wrote. */
 bool record_read(const char **at, const char *end, struct stored *ret_stored);
+
+/* Takes the next one of stored->aliases; 0 behind the last. */
+uint64_t record_alias(struct span *aliases);
 
 /* The same of a record whose body need not be there: the first
  * RECORD_BYTES_MAX bytes will do. *ret_bytes: where the body of a FULL begins;

@@ -25,8 +25,12 @@ struct record {
 	const struct job *job; /* its saved fields; links, places, handles and
 				* monotonic times are not kept */
 	struct span queue;
-	struct span key;     /* empty: none */
-	struct span reason;  /* of the last failure; may be empty */
+	struct span key;    /* empty: none */
+	struct span reason; /* of the last failure; may be empty */
+	/* The ids of jobs folded into it, the oldest first; at most
+	 * ALIASES_MAX. */
+	const uint64_t *aliases;
+	uint32_t alias_count;
 	int64_t due_wall_ms; /* of a delayed job: when, by the wall clock */
 };
 

@@ -134,9 +134,15 @@ restore_job(void *context, const struct kept *kept)
 		.hints = state.hints,
 		.mode = full.mode,
 	};
+	uint64_t aliases[ALIASES_MAX];
+	uint32_t alias_count = 0;
+	while (state.aliases.count > 0)
+		aliases[alias_count++] = record_alias(&state.aliases);
 	struct record record = { .job = &job,
 		.queue = full.queue,
 		.key = full.key,
+		.aliases = aliases,
+		.alias_count = alias_count,
 		.reason = state.reason,
 		.due_wall_ms = state.due_wall_ms };
 	account_add(&log->account, full.body_bytes, (enum key_mode)full.mode);

@@ -66,8 +66,21 @@ monotonic_of(int64_t wall_ms)
 	return wall_ms - now_ms + clock_monotonic_ms();
 }
 
+/* The oldest first. */
 static void
-make_record(const struct turn *turn, uint32_t handle, struct record *record)
+take_aliases(struct turn *turn, const struct job *job, struct record *record)
+{
+	const struct jobs *jobs = &turn->core.jobs;
+	const struct alias *alias = job_alias(jobs, job);
+	uint32_t at = ALIASES_MAX;
+	for (; alias != NULL; alias = alias_after(jobs, alias))
+		turn->aliases[--at] = alias->id;
+	record->aliases = &turn->aliases[at % ALIASES_MAX];
+	record->alias_count = ALIASES_MAX - at;
+}
+
+static void
+make_record(struct turn *turn, uint32_t handle, struct record *record)
 {
 	const struct job *job = job_at(&turn->core.jobs, handle);
 	const struct lane *lane = lane_at(&turn->core.lanes, job->lane);
@@ -79,6 +92,8 @@ make_record(const struct turn *turn, uint32_t handle, struct record *record)
 	};
 	if (job->state == JOB_DELAYED)
 		record->due_wall_ms = wall_of(job->at_ms);
+	if (job->key != 0)
+		take_aliases(turn, job, record);
 }
 
 static void
@@ -97,6 +112,8 @@ on_restore(void *context, const struct record *record)
 	fact.restore.queue = record->queue;
 	fact.restore.job = *record->job;
 	fact.restore.key = record->key;
+	fact.restore.aliases = record->aliases;
+	fact.restore.alias_count = record->alias_count;
 	fact.restore.reason = record->reason;
 	if (record->job->state == JOB_DELAYED)
 		fact.restore.job.at_ms = monotonic_of(record->due_wall_ms);

@@ -74,6 +74,7 @@ struct turn {
 	uint64_t committing_reserved_next_id; /* by the batch on its way */
 	uint64_t kept_reserved_next_id;	      /* and this is committed */
 	struct buffer body;		      /* of a REPLACE */
+	uint64_t aliases[ALIASES_MAX];	      /* of the record that is made */
 };
 
 /*

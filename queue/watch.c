@@ -119,26 +119,27 @@ answer(struct watch *watch, struct client *client, uint64_t msgid,
 
 enum refusal
 watch_job(struct watch *watch, struct client *client, uint64_t msgid,
-    uint64_t id, const char **ret_words)
+    uint64_t id, enum visible visible, const char **ret_words)
 {
 	const struct core *core = watch->core;
-	uint32_t handle = jobs_find(&core->jobs, id);
+	uint32_t handle = jobs_resolve(&core->jobs, id);
 	if (handle == 0 && id >= core->next_id) {
 		*ret_words = "no such job";
 		return REFUSAL_NOT_FOUND;
 	}
 	if (handle == 0) {
 		/* A job ends in no other way than done or dead, and a dead one
-		 * stays. */
+		 * stays; one that was folded is found as another. */
 		answer(watch, client, msgid,
-		    id >= watch->first_id ? "done" : "gone", VISIBLE_NOW);
+		    id >= watch->first_id ? "done" : "gone", visible);
 		return REFUSAL_NONE;
 	}
 	if (job_at(&core->jobs, handle)->state == JOB_DEAD) {
-		answer(watch, client, msgid, "dead", VISIBLE_NOW);
+		answer(watch, client, msgid, "dead", visible);
 		return REFUSAL_NONE;
 	}
-	struct awaited *job = find_or_add_awaited(watch, id);
+	struct awaited *job =
+	    find_or_add_awaited(watch, job_at(&core->jobs, handle)->id);
 	struct waiter *waiter = job ? waiter_new(client, msgid) : NULL;
 	if (waiter == NULL) {
 		forget_unawaited(watch, job);
@@ -152,11 +153,11 @@ watch_job(struct watch *watch, struct client *client, uint64_t msgid,
 
 enum refusal
 watch_queue(struct watch *watch, struct client *client, uint64_t msgid,
-    struct span queue, const char **ret_words)
+    struct span queue, enum visible visible, const char **ret_words)
 {
 	const struct lane *lane = lanes_find(&watch->core->lanes, queue);
 	if (lane == NULL || lane_unfinished(lane) == 0) {
-		answer(watch, client, msgid, "empty", VISIBLE_NOW);
+		answer(watch, client, msgid, "empty", visible);
 		return REFUSAL_NONE;
 	}
 	struct waiter *waiter = waiter_new(client, msgid);

@@ -44,11 +44,12 @@ void watch_events(
 /* Answers the request when the job has ended. Refusals are returned, with
  * *ret_words. */
 enum refusal watch_job(struct watch *watch, struct client *client,
-    uint64_t msgid, uint64_t id, const char **ret_words);
+    uint64_t msgid, uint64_t id, enum visible visible, const char **ret_words);
 
 /* Answers the request when the queue has no unfinished job. */
 enum refusal watch_queue(struct watch *watch, struct client *client,
-    uint64_t msgid, struct span queue, const char **ret_words);
+    uint64_t msgid, struct span queue, enum visible visible,
+    const char **ret_words);
 
 /* Something happened (WISH_TELL); visible says when it may be shown. */
 void watch_tell(

@@ -18,6 +18,10 @@
 #define MERGED_BODY_BYTES_MAX (64u * 1024)
 #define MERGED_HINTS_MAX      1000
 
+/* Ids of jobs that were folded into one, by which it is still found; the oldest
+ * is forgotten first. A job is tried ten times, and folded as often. */
+#define ALIASES_MAX 16
+
 /* A job's body. Jobs name work, they do not carry it: a megabyte is generous,
  * and keeps what one worker can make the queue hold in memory small. */
 #define BODY_BYTES_MAX (1024u * 1024)

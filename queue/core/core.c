@@ -588,6 +588,10 @@ on_restore(struct core *core, const struct fact *fact)
 	job->state = JOB_NONE;
 	if (fact->restore.reason.count > 0)
 		job_set_reason(&core->jobs, job, fact->restore.reason);
+	for (size_t i = 0; i < fact->restore.alias_count; i++)
+		if (jobs_resolve(&core->jobs, fact->restore.aliases[i]) == 0)
+			jobs_add_alias(
+			    &core->jobs, handle, fact->restore.aliases[i]);
 	if (saved->id >= core->next_id)
 		core->next_id = saved->id + 1;
 	restore_key(core, job, fact->restore.key);

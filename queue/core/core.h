@@ -137,6 +137,8 @@ struct fact {
 			struct span queue;
 			struct job job;	 /* as saved; links and handles unset */
 			struct span key; /* empty: it has none */
+			const uint64_t *aliases; /* of jobs folded into it */
+			size_t alias_count;
 			struct span reason;
 		} restore;
 		/* Once, behind the last one. */

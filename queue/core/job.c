@@ -43,6 +43,18 @@ id_of(const void *context, uint32_t handle)
 	return job_at(context, handle)->id;
 }
 
+static struct alias *
+alias_at(const struct jobs *jobs, uint32_t handle)
+{
+	return slab_at(&jobs->aliases, handle);
+}
+
+static uint64_t
+alias_id_of(const void *context, uint32_t handle)
+{
+	return alias_at(context, handle)->id;
+}
+
 static uint64_t
 delivery_key(uint32_t subscriber, uint32_t msgid)
 {
@@ -61,7 +73,9 @@ jobs_init(struct jobs *jobs)
 {
 	slab_init(&jobs->slab, sizeof(struct job));
 	slab_init(&jobs->histories, sizeof(struct history));
+	slab_init(&jobs->aliases, sizeof(struct alias));
 	map_init(&jobs->by_id, id_of, jobs);
+	map_init(&jobs->by_alias, alias_id_of, jobs);
 	map_init(&jobs->by_delivery, delivery_of, jobs);
 	jobs->oldest = jobs->newest = 0;
 }
@@ -70,7 +84,9 @@ void
 jobs_release(struct jobs *jobs)
 {
 	map_release(&jobs->by_delivery);
+	map_release(&jobs->by_alias);
 	map_release(&jobs->by_id);
+	slab_release(&jobs->aliases);
 	slab_release(&jobs->histories);
 	slab_release(&jobs->slab);
 }
@@ -88,6 +104,95 @@ jobs_find(const struct jobs *jobs, uint64_t id)
 	if (jobs->newest == 0 || id > job_at(jobs, jobs->newest)->id)
 		return 0;
 	return map_get(&jobs->by_id, id);
+}
+
+/* ---- history and aliases ---- */
+
+static struct history *
+history_at(const struct jobs *jobs, uint32_t handle)
+{
+	return slab_at(&jobs->histories, handle);
+}
+
+/* NULL without memory. */
+static struct history *
+take_history(struct jobs *jobs, struct job *job)
+{
+	if (job->history == 0)
+		job->history = slab_take(&jobs->histories);
+	return job->history ? history_at(jobs, job->history) : NULL;
+}
+
+/* The one that *link, in the list of that history, says. */
+static void
+drop_alias(struct jobs *jobs, struct history *history, uint32_t *link)
+{
+	uint32_t handle = *link;
+	*link = alias_at(jobs, handle)->next;
+	history->alias_count--;
+	map_remove(&jobs->by_alias, handle);
+	slab_give(&jobs->aliases, handle);
+}
+
+uint32_t
+jobs_resolve(const struct jobs *jobs, uint64_t id)
+{
+	uint32_t handle = jobs_find(jobs, id);
+	uint32_t alias = handle == 0 ? map_get(&jobs->by_alias, id) : 0;
+	return alias ? alias_at(jobs, alias)->job : handle;
+}
+
+void
+jobs_add_alias(struct jobs *jobs, uint32_t handle, uint64_t id)
+{
+	struct history *history = take_history(jobs, job_at(jobs, handle));
+	if (history == NULL)
+		return;
+	if (history->alias_count == ALIASES_MAX) {
+		uint32_t *link = &history->aliases;
+		while (alias_at(jobs, *link)->next != 0)
+			link = &alias_at(jobs, *link)->next;
+		drop_alias(jobs, history, link);
+	}
+	uint32_t alias = slab_take(&jobs->aliases);
+	if (alias == 0)
+		return;
+	*alias_at(jobs, alias) =
+	    (struct alias){ .id = id, .job = handle, .next = history->aliases };
+	if (!map_add(&jobs->by_alias, alias)) {
+		slab_give(&jobs->aliases, alias);
+		return;
+	}
+	history->aliases = alias;
+	history->alias_count++;
+}
+
+void
+jobs_move_aliases(struct jobs *jobs, uint32_t from, uint32_t to)
+{
+	const struct job *job = job_at(jobs, from);
+	if (job->history == 0)
+		return;
+	struct history *history = history_at(jobs, job->history);
+	while (history->aliases != 0) {
+		uint64_t id = alias_at(jobs, history->aliases)->id;
+		drop_alias(jobs, history, &history->aliases);
+		jobs_add_alias(jobs, to, id);
+	}
+}
+
+const struct alias *
+job_alias(const struct jobs *jobs, const struct job *job)
+{
+	uint32_t alias =
+	    job->history ? history_at(jobs, job->history)->aliases : 0;
+	return alias ? alias_at(jobs, alias) : NULL;
+}
+
+const struct alias *
+alias_after(const struct jobs *jobs, const struct alias *alias)
+{
+	return alias->next ? alias_at(jobs, alias->next) : NULL;
 }
 
 uint32_t
@@ -168,8 +273,12 @@ jobs_remove(struct jobs *jobs, uint32_t handle)
 {
 	struct job *job = job_at(jobs, handle);
 	CHECK(job->state == JOB_NONE);
-	if (job->history != 0)
+	if (job->history != 0) {
+		struct history *history = history_at(jobs, job->history);
+		while (history->aliases != 0)
+			drop_alias(jobs, history, &history->aliases);
 		slab_give(&jobs->histories, job->history);
+	}
 	map_remove(&jobs->by_id, handle);
 	unlink_by_id(jobs, job);
 	slab_give(&jobs->slab, handle);
@@ -213,11 +322,9 @@ job_set_state(struct job *job, enum job_state state)
 void
 job_set_reason(struct jobs *jobs, struct job *job, struct span reason)
 {
-	if (job->history == 0)
-		job->history = slab_take(&jobs->histories);
-	if (job->history == 0)
+	struct history *history = take_history(jobs, job);
+	if (history == NULL)
 		return;
-	struct history *history = slab_at(&jobs->histories, job->history);
 	size_t count =
 	    reason.count < REASON_BYTES_MAX ? reason.count : REASON_BYTES_MAX;
 	if (count > 0)
@@ -230,8 +337,7 @@ job_reason(const struct jobs *jobs, const struct job *job)
 {
 	if (job->history == 0)
 		return "";
-	const struct history *history = slab_at(&jobs->histories, job->history);
-	return history->reason;
+	return history_at(jobs, job->history)->reason;
 }
 
 const char *

@@ -84,6 +84,15 @@ struct job {
 /* What is known of a job's last failure. Few jobs ever have one. */
 struct history {
 	char reason[REASON_BYTES_MAX + 1];
+	uint8_t alias_count;
+	uint32_t aliases; /* handle of the first struct alias, or 0 */
+};
+
+/* The id of a job that was folded into another one. */
+struct alias {
+	uint64_t id;
+	uint32_t job;  /* handle of the other one */
+	uint32_t next; /* handle of an older one, or 0 */
 };
 
 /* Jobs in a row, linked through next and previous. */
@@ -95,7 +104,9 @@ struct job_list {
 struct jobs {
 	struct slab slab;      /* struct job */
 	struct slab histories; /* struct history */
+	struct slab aliases;   /* struct alias */
 	struct map by_id;
+	struct map by_alias;
 	struct map by_delivery; /* those that wait for the answer to a msgid */
 	uint32_t oldest; /* ends of the list of all, in the order of ids */
 	uint32_t newest;
@@ -115,6 +126,21 @@ job_at(const struct jobs *jobs, uint32_t handle)
 
 /* The handle of the job with that id, or 0. */
 uint32_t jobs_find(const struct jobs *jobs, uint64_t id);
+
+/* The same; and where that job was folded, the one that it was folded into. */
+uint32_t jobs_resolve(const struct jobs *jobs, uint64_t id);
+
+/* The job is found by that id too, which was no job's alias. The oldest of more
+ * than ALIASES_MAX is forgotten, and any without memory. */
+void jobs_add_alias(struct jobs *jobs, uint32_t handle, uint64_t id);
+
+/* What the one is found by is the other one's from now on. */
+void jobs_move_aliases(struct jobs *jobs, uint32_t from, uint32_t to);
+
+/* The newest alias of a job, or NULL; and the next older one. */
+const struct alias *job_alias(const struct jobs *jobs, const struct job *job);
+const struct alias *alias_after(
+    const struct jobs *jobs, const struct alias *alias);
 
 /* A new job with that id in the state JOB_NONE; its handle, or 0 without
  * memory. */

@@ -14,7 +14,8 @@
  * merged into it. So there are never more than two, one that runs and one that
  * will begin after everything that was told until now. When the one that runs
  * has to be tried again, the pending one is folded into it, and gone: it keeps
- * its id, its attempts and the time of its next one.
+ * its id, its attempts and the time of its next one, and is found by the id of
+ * the other one too.
  */
 #ifndef GSQ_CORE_LINE_H
 #define GSQ_CORE_LINE_H

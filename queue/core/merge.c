@@ -146,6 +146,8 @@ fold(struct core *core, uint32_t handle, uint32_t other_handle)
 	job->hints = add_hints(job->hints, other->hints);
 	if (other->priority < job->priority)
 		job->priority = other->priority;
+	jobs_move_aliases(&core->jobs, other_handle, handle);
+	jobs_add_alias(&core->jobs, handle, other->id);
 	tell_folded(core, job, other);
 	wish_forget(core, other_handle);
 	line_remove(core, other_handle);

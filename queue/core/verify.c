@@ -315,6 +315,25 @@ verify_due(const struct core *core, const struct found *found)
 	return verify_order(&core->due);
 }
 
+/* Every alias is one of the job that it is found by. */
+static const char *
+verify_aliases(const struct core *core)
+{
+	uint32_t count = 0;
+	for (uint32_t at = core->jobs.oldest; at != 0;
+	     at = job_at(&core->jobs, at)->newer) {
+		const struct alias *alias =
+		    job_alias(&core->jobs, job_at(&core->jobs, at));
+		for (; alias != NULL; alias = alias_after(&core->jobs, alias)) {
+			HOLDS(jobs_resolve(&core->jobs, alias->id) == at);
+			count++;
+		}
+	}
+	HOLDS(count == core->jobs.aliases.used);
+	HOLDS(count == core->jobs.by_alias.count);
+	return NULL;
+}
+
 /* Whose turn it is, and who waits for it. */
 static const char *
 verify_key(const struct core *core, uint32_t handle, uint64_t *blocked)
@@ -430,6 +449,8 @@ verify_core(const struct core *core)
 		broken = verify_due(core, &found);
 	if (broken == NULL)
 		broken = verify_keys(core, &found);
+	if (broken == NULL)
+		broken = verify_aliases(core);
 	if (broken == NULL)
 		broken = verify_all(core, &found);
 	return broken;

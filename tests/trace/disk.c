@@ -15,6 +15,8 @@ struct record {
 	struct text queue;
 	struct text key;
 	struct text reason;
+	uint64_t aliases[ALIASES_MAX];
+	size_t alias_count;
 };
 
 struct kept {
@@ -56,6 +58,9 @@ save(uint64_t id, uint32_t handle)
 	/* It is not saved whether it is its turn. */
 	if (record->job.state == JOB_BLOCKED)
 		record->job.state = JOB_READY;
+	const struct alias *alias = job_alias(&story.core.jobs, &record->job);
+	for (; alias != NULL; alias = alias_after(&story.core.jobs, alias))
+		record->aliases[record->alias_count++] = alias->id;
 	struct span key = keys_text_of(&story.core.keys, &record->job);
 	set_text(&record->key, "%.*s", (int)key.count, key.bytes);
 	set_text(
@@ -96,6 +101,8 @@ disk_restore(void)
 		fact.restore.queue = span_of(record.queue.text);
 		fact.restore.job = record.job;
 		fact.restore.key = span_of(record.key.text);
+		fact.restore.aliases = record.aliases;
+		fact.restore.alias_count = record.alias_count;
 		fact.restore.reason = span_of(record.reason.text);
 		tell(&fact);
 	}

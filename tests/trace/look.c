@@ -147,13 +147,30 @@ check_job_worker(struct line *line, const struct job *job)
 		fail("expected it with %s, but it is with %s", wanted, worker);
 }
 
+/* "job 11 is 10": it was folded into that one. */
+static void
+check_alias(struct line *line, uint32_t handle, const char *label)
+{
+	const char *wanted = next_word(line, "a job");
+	uint32_t found = jobs_resolve(&story.core.jobs, id_of_label(label));
+	end_of_line(line);
+	story.expectations++;
+	if (handle != 0 || found == 0 ||
+	    job_at(&story.core.jobs, found)->id != id_of_label(wanted))
+		fail("%s is not found as %s", label, wanted);
+}
+
 /* "job 10 dead exhausted attempt 3 because exit 1", "job 10 gone" */
 void
 do_job(struct line *line)
 {
-	uint32_t handle =
-	    jobs_find(&story.core.jobs, id_of_label(next_word(line, "a job")));
+	const char *label = next_word(line, "a job");
+	uint32_t handle = jobs_find(&story.core.jobs, id_of_label(label));
 	const char *wanted = next_word(line, "a state");
+	if (strcmp(wanted, "is") == 0) {
+		check_alias(line, handle, label);
+		return;
+	}
 	const struct job *job =
 	    handle ? job_at(&story.core.jobs, handle) : NULL;
 	const char *state =

@@ -313,3 +313,58 @@ Test(job, a_delivery_is_found_by_subscriber_and_msgid_while_it_stands)
 	jobs_drop_delivery(&jobs, handle);
 	cr_expect_eq(jobs.by_delivery.count, 0);
 }
+
+/* ---- aliases ---- */
+
+static uint32_t
+job_made(uint64_t id)
+{
+	uint32_t handle = jobs_add(&jobs, id);
+	cr_assert_neq(handle, 0);
+	return handle;
+}
+
+Test(job, is_found_by_the_ids_of_those_that_were_folded_into_it)
+{
+	uint32_t job = job_made(7);
+	cr_expect_eq(jobs_resolve(&jobs, 7), job);
+	cr_expect_eq(jobs_resolve(&jobs, 9), 0);
+	jobs_add_alias(&jobs, job, 9);
+	jobs_add_alias(&jobs, job, 12);
+	cr_expect_eq(jobs_resolve(&jobs, 9), job);
+	cr_expect_eq(jobs_resolve(&jobs, 12), job);
+	cr_expect_eq(jobs_find(&jobs, 9), 0, "it is no job");
+	const struct alias *alias = job_alias(&jobs, job_at(&jobs, job));
+	cr_assert_eq(alias->id, 12, "the newest first");
+	cr_assert_eq(alias_after(&jobs, alias)->id, 9);
+	cr_assert_null(alias_after(&jobs, alias_after(&jobs, alias)));
+	jobs_remove(&jobs, job);
+	cr_expect_eq(jobs_resolve(&jobs, 9), 0);
+	cr_expect_eq(jobs.aliases.used, 0);
+	cr_expect_eq(jobs.histories.used, 0);
+}
+
+Test(job, of_too_many_aliases_the_oldest_is_forgotten)
+{
+	uint32_t job = job_made(1);
+	for (uint64_t id = 10; id <= 10 + ALIASES_MAX; id++)
+		jobs_add_alias(&jobs, job, id);
+	cr_expect_eq(jobs_resolve(&jobs, 10), 0);
+	cr_expect_eq(jobs_resolve(&jobs, 11), job);
+	cr_expect_eq(jobs_resolve(&jobs, 10 + ALIASES_MAX), job);
+	cr_expect_eq(jobs.aliases.used, ALIASES_MAX);
+}
+
+Test(job, its_aliases_move_to_the_one_it_is_folded_into)
+{
+	uint32_t from = job_made(1), to = job_made(2);
+	jobs_move_aliases(&jobs, from, to);
+	jobs_add_alias(&jobs, from, 10);
+	jobs_add_alias(&jobs, from, 11);
+	jobs_move_aliases(&jobs, from, to);
+	cr_expect_eq(jobs_resolve(&jobs, 10), to);
+	cr_expect_eq(jobs_resolve(&jobs, 11), to);
+	cr_expect_null(job_alias(&jobs, job_at(&jobs, from)));
+	jobs_remove(&jobs, from);
+	jobs_remove(&jobs, to);
+}

@@ -62,8 +62,10 @@ fake_update(struct store *store, const struct record *record)
 }
 
 static int
-fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes)
+fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes,
+    enum key_mode mode)
 {
+	(void)mode;
 	(void)store, (void)id, (void)body, (void)bytes;
 	return 0;
 }

@@ -48,6 +48,12 @@ expect_where(const struct stored *stored, const struct record *record)
 	cr_assert_eq(
 	    stored->state, job->state == JOB_BLOCKED ? JOB_READY : job->state);
 	cr_assert_eq(stored->hints, record->key.count > 0 ? job->hints : 1);
+	struct span aliases = stored->aliases;
+	if (record->key.count > 0)
+		for (uint32_t i = 0; i < record->alias_count; i++)
+			cr_assert_eq(
+			    record_alias(&aliases), record->aliases[i]);
+	cr_assert_eq(record_alias(&aliases), 0);
 	cr_assert_eq(stored->cause, job->cause);
 	cr_assert_eq(stored->due_wall_ms,
 	    job->state == JOB_DELAYED ? record->due_wall_ms : 0);
@@ -104,6 +110,12 @@ Test(record, what_is_written_is_read)
 		if (random_next(&random) % 2 == 0)
 			record.key = (struct span){ key,
 				1 + random_next(&random) % sizeof(key) };
+		uint64_t aliases[ALIASES_MAX];
+		record.aliases = aliases;
+		record.alias_count =
+		    (uint32_t)(random_next(&random) % (ALIASES_MAX + 1));
+		for (uint32_t j = 0; j < record.alias_count; j++)
+			aliases[j] = any(&random) | 1;
 		char room[RECORD_BYTES_MAX];
 		struct stored stored;
 		const char *at = room;
@@ -187,20 +199,23 @@ Test(record, a_key_that_cannot_be_was_written_by_nobody)
 	struct stored stored;
 	const char *at = room;
 	/* kind, id, state, priority, delivery, attempt, reason, when, queue;
-	 * hints, mode, key */
+	 * hints, aliases, mode, key */
 	char *hints = room + 8 + 5;
 	char *end = record_write_full(room, &record, (struct span){ 0 });
 	cr_assert_eq(hints[0], 3);
-	cr_assert_eq(hints[2], 7);
+	cr_assert_eq(hints[3], 7);
 	hints[0] = 0;
 	cr_expect_not(record_read(&at, end, &stored), "it stands for none");
 	hints[0] = 3;
-	hints[1] = KEY_MODE_COUNT;
+	hints[1] = ALIASES_MAX + 1;
+	cr_expect_not(record_read(&at, end, &stored), "too many aliases");
+	hints[1] = 0;
+	hints[2] = KEY_MODE_COUNT;
 	cr_expect_not(record_read(&at, end, &stored), "no such mode");
-	hints[1] = KEY_SERIAL;
-	hints[5] = 0;
+	hints[2] = KEY_SERIAL;
+	hints[6] = 0;
 	cr_expect_not(record_read(&at, end, &stored), "a zero in it");
-	hints[5] = 'x';
+	hints[6] = 'x';
 	cr_expect(record_read(&at, end, &stored));
 	at = room;
 	room[2] = JOB_BLOCKED;
