@@ -227,7 +227,7 @@ forget(struct bench *bench, uint64_t id)
 	struct job *job = &bench->jobs[id];
 	must("delete",
 	    bench->store->operations->delete (
-		bench->store, id, job->body, job->body_bytes, KEY_PARALLEL));
+		bench->store, id, job->body, job->body_bytes));
 	job->id = 0;
 }
 

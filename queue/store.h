@@ -71,9 +71,8 @@ struct store_operations {
 	int (*begin)(struct store *store);
 
 	/* Is there room for that many jobs with bodies of that size in all, and
-	 * for whatever may become of them? Asked before put and replace, but
-	 * for a body that goes from one coalescing job to another; false:
-	 * refuse. */
+	 * for whatever may become of them? Asked before put and replace;
+	 * false: refuse. */
 	bool (*has_room)(
 	    struct store *store, uint32_t jobs, uint64_t body_bytes);
 
@@ -94,9 +93,9 @@ struct store_operations {
 	/* The job changed; its body did not. */
 	int (*update)(struct store *store, const struct record *record);
 
-	/* The job is gone, which had that mode. */
+	/* The job is gone. */
 	int (*delete)(struct store *store, uint64_t id, uint64_t body,
-	    uint32_t body_bytes, enum key_mode mode);
+	    uint32_t body_bytes);
 
 	/* What gathered so far is to survive the death of this process, as
 	 * something is shown that tells of it; while the batch before is on

@@ -36,6 +36,7 @@ struct store_log {
 	struct cleaner cleaner;
 	struct account account;
 	struct name restoring; /* load: the queue of a job */
+	char restoring_key[KEY_BYTES_MAX];
 	bool is_loaded;
 	int failed; /* an errno: nothing is written any more */
 
@@ -105,10 +106,14 @@ read_kept(struct store_log *log, const struct kept *kept,
 	*ret_state = *ret_full;
 	if (kept->state == 0)
 		return 0;
-	/* The name must outlive the next read. */
+	/* The names must outlive the next read. */
 	if (!name_set(&log->restoring, ret_full->queue))
 		return EBADMSG;
 	ret_full->queue = span_of(log->restoring.text);
+	if (ret_full->key.count > 0)
+		memcpy(log->restoring_key, ret_full->key.bytes,
+		    ret_full->key.count);
+	ret_full->key.bytes = log->restoring_key;
 	return bodies_read_head(&log->bodies, kept->state, ret_state, &bytes);
 }
 
@@ -145,7 +150,7 @@ restore_job(void *context, const struct kept *kept)
 		.alias_count = alias_count,
 		.reason = state.reason,
 		.due_wall_ms = state.due_wall_ms };
-	account_add(&log->account, full.body_bytes, (enum key_mode)full.mode);
+	log->account = account_with(&log->account, 1, full.body_bytes);
 	log->store.owner.restore(log->store.owner.context, &record);
 	return 0;
 }
@@ -396,8 +401,7 @@ log_put(struct store *store, const struct record *record, struct span body,
 		return error;
 	if (record->job->id >= log->writer.next_id)
 		log->writer.next_id = record->job->id + 1;
-	account_add(
-	    &log->account, body.count, (enum key_mode)record->job->mode);
+	log->account = account_with(&log->account, 1, body.count);
 	return 0;
 }
 
@@ -406,13 +410,12 @@ log_replace(struct store *store, const struct record *record, struct span body,
     uint64_t old_body, uint32_t old_body_bytes, uint64_t *ret_body)
 {
 	struct store_log *log = log_of(store);
-	enum key_mode mode = (enum key_mode)record->job->mode;
 	(void)old_body;
 	int error = write_full(log, record, body, ret_body);
 	if (error != 0)
 		return error;
-	account_remove(&log->account, old_body_bytes, mode);
-	account_add(&log->account, body.count, mode);
+	log->account.live_bytes += body.count;
+	log->account.live_bytes -= old_body_bytes;
 	cleaner_earn(&log->cleaner, RECORD_BYTES_USUAL + old_body_bytes);
 	return 0;
 }
@@ -448,8 +451,7 @@ log_update(struct store *store, const struct record *record)
 }
 
 static int
-log_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes,
-    enum key_mode mode)
+log_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes)
 {
 	struct store_log *log = log_of(store);
 	char *at;
@@ -461,7 +463,8 @@ log_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes,
 	if (error != 0)
 		return fail(log, error);
 	add_record(log, at, record_write_gone(at, id));
-	account_remove(&log->account, body_bytes, mode);
+	log->account.jobs--;
+	log->account.live_bytes -= RECORD_BYTES_USUAL + body_bytes;
 	cleaner_earn(&log->cleaner, RECORD_BYTES_USUAL + body_bytes);
 	return 0;
 }

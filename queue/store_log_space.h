@@ -14,8 +14,6 @@
 #ifndef GSQ_QUEUE_STORE_LOG_SPACE_H
 #define GSQ_QUEUE_STORE_LOG_SPACE_H
 
-#include "base/key_rule.h"
-#include "queue/record.h"
 #include "queue/store_log_segments.h"
 
 #include <stdint.h>
@@ -23,9 +21,6 @@
 struct account {
 	uint64_t jobs;
 	uint64_t live_bytes;
-	/* Of it, what may have to be written once more so that a job can be
-	 * folded into another one (core/line.h). */
-	uint64_t fold_bytes;
 };
 
 /* A FULL record without its body, as most are. */
@@ -38,26 +33,7 @@ static inline struct account
 account_with(const struct account *account, uint64_t jobs, uint64_t body_bytes)
 {
 	return (struct account){ account->jobs + jobs,
-		account->live_bytes + jobs * RECORD_BYTES_USUAL + body_bytes,
-		account->fold_bytes };
-}
-
-/* A job that is there now, or not any more. */
-static inline void
-account_add(struct account *account, uint64_t body_bytes, enum key_mode mode)
-{
-	*account = account_with(account, 1, body_bytes);
-	if (mode == KEY_COALESCE)
-		account->fold_bytes += RECORD_BYTES_MAX + body_bytes;
-}
-
-static inline void
-account_remove(struct account *account, uint64_t body_bytes, enum key_mode mode)
-{
-	account->jobs--;
-	account->live_bytes -= RECORD_BYTES_USUAL + body_bytes;
-	if (mode == KEY_COALESCE)
-		account->fold_bytes -= RECORD_BYTES_MAX + body_bytes;
+		account->live_bytes + jobs * RECORD_BYTES_USUAL + body_bytes };
 }
 
 static inline uint64_t
@@ -80,8 +56,7 @@ space_reserve(const struct account *account, const struct segments *segments)
 	uint64_t live_bytes = account->live_bytes;
 	return (live_bytes < segments->largest ? live_bytes
 					       : segments->largest) +
-	    segments->largest / 8 + account->jobs * JOB_RESERVE_BYTES +
-	    account->fold_bytes;
+	    segments->largest / 8 + account->jobs * JOB_RESERVE_BYTES;
 }
 
 /* A quarter goes to headers, rests of segments and what is dead. */

@@ -81,10 +81,8 @@ mem_update(struct store *store, const struct record *record)
 }
 
 static int
-mem_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes,
-    enum key_mode mode)
+mem_delete(struct store *store, uint64_t id, uint64_t body, uint32_t body_bytes)
 {
-	(void)mode;
 	(void)store;
 	(void)id;
 	(void)body_bytes;

@@ -152,6 +152,14 @@ on_committed(void *context, int error)
 	turn->effects.batch_committed(turn->effects.context);
 }
 
+static bool
+on_has_room(void *context, uint32_t lane, uint32_t body_bytes)
+{
+	struct turn *turn = context;
+	struct store *store = store_of(turn, durability_of(turn, lane));
+	return store->operations->has_room(store, 1, body_bytes);
+}
+
 /* ---- life ---- */
 
 int
@@ -164,6 +172,8 @@ turn_init(struct turn *turn, struct store *log, struct store *memory,
 	*turn =
 	    (struct turn){ .log = log, .memory = memory, .effects = *effects };
 	core_init(&turn->core, 1, seed, policy_of, policy_context);
+	turn->core.has_room = on_has_room;
+	turn->core.room_context = turn;
 	log->owner = (struct store_owner){
 		.context = turn,
 		.expect = on_expect,
@@ -255,7 +265,7 @@ forget(struct turn *turn, const struct wish *wish)
 	struct store *store = begin_change(turn, wish->lane);
 	must("delete",
 	    store->operations->delete (
-		store, wish->id, wish->body, wish->body_bytes, wish->mode));
+		store, wish->id, wish->body, wish->body_bytes));
 }
 
 static struct span

@@ -197,7 +197,6 @@ struct wish {
 	uint64_t body;	     /* FORGET: the store's handle; REPLACE: the one of
 			      * the body until now */
 	uint32_t body_bytes; /* of that */
-	enum key_mode mode;  /* FORGET */
 	bool append;	     /* REPLACE: behind the one until now */
 	bool given;	     /* REPLACE: by the one that the fact came with */
 	uint64_t other;	     /* REPLACE, if not given: by a copy of this one */
@@ -262,6 +261,11 @@ struct core {
 	/* The rules of a lane that is about to be made. */
 	struct lane_policy (*policy_of)(const void *context, struct span queue);
 	const void *policy_context;
+
+	/* Is there room to write another body of that size for a job of that
+	 * lane? NULL: always. Set by whoever keeps bodies. */
+	bool (*has_room)(void *context, uint32_t lane, uint32_t body_bytes);
+	void *room_context;
 
 	/* What the last step wished, in the order to be carried out; good
 	 * until the next step. */

@@ -131,6 +131,19 @@ tell_folded(struct core *core, const struct job *job, const struct job *other)
 	core->counters.folded++;
 }
 
+/* On a full disk two jobs can end where there is no room to make one of them.
+ */
+static bool
+has_room(
+    const struct core *core, const struct job *job, const struct body *body)
+{
+	enum key_merge rule = lane_at(&core->lanes, job->lane)->policy.merge;
+	uint64_t bytes =
+	    rule == MERGE_APPEND ? appended_bytes(job, body) : body->bytes;
+	return rule == MERGE_FIRST || core->has_room == NULL ||
+	    core->has_room(core->room_context, job->lane, (uint32_t)bytes);
+}
+
 /* Takes over what the other job stands for; false, and nothing changed, when
  * that is too much. */
 static bool
@@ -140,7 +153,8 @@ fold(struct core *core, uint32_t handle, uint32_t other_handle)
 	const struct job *other = job_at(&core->jobs, other_handle);
 	const struct body body = { .handle = other->body,
 		.bytes = other->body_bytes };
-	if (takes_no_more(core, job, &body, other->hints))
+	if (takes_no_more(core, job, &body, other->hints) ||
+	    !has_room(core, job, &body))
 		return false;
 	merge_body(core, handle, &body);
 	job->hints = add_hints(job->hints, other->hints);

@@ -40,7 +40,6 @@ wish_forget(struct core *core, uint32_t handle)
 	wish->body = job->body;
 	wish->body_bytes = job->body_bytes;
 	wish->lane = job->lane;
-	wish->mode = (enum key_mode)job->mode;
 }
 
 void

@@ -17,6 +17,8 @@ const struct log_sizes world_sizes = {
 const struct world_mix world_mix_usual = {
 	.put = 30,
 	.update = 30,
+	.replace = 5,
+	.fold = 5,
 	.delete = 25,
 	.commit = 12,
 	.relaxed = 4,
@@ -28,6 +30,10 @@ const struct world_mix world_mix_usual = {
 
 static const char *const queue_names[] = { "default", "mail", "a",
 	"a-queue-with-a-name-that-is-as-long-as-a-name-of-a-queue-may-be-" };
+
+#define KEYS 3
+
+static const char *const key_names[KEYS] = { "42", "user", "a key with words" };
 
 static uint64_t
 chance(struct world *world, uint64_t of)
@@ -66,6 +72,13 @@ digest_job(const struct world_job *it)
 	sum = mix_in(sum, job->state);
 	sum = mix_in(sum, job->cause);
 	sum = mix_text(sum, it->queue.text);
+	if (it->key != NULL) {
+		sum = mix_text(sum, it->key);
+		sum = mix_in(sum, job->mode);
+		sum = mix_in(sum, job->hints);
+		for (uint32_t i = 0; i < it->alias_count; i++)
+			sum = mix_in(sum, it->aliases[i]);
+	}
 	return mix_text(sum, it->reason);
 }
 
@@ -79,6 +92,19 @@ world_digest(const struct world *world)
 	return sum;
 }
 
+static void
+make_record(const struct world_job *it, struct record *record)
+{
+	*record = (struct record){ .job = &it->job,
+		.queue = span_of(it->queue.text),
+		.reason = span_of(it->reason),
+		.due_wall_ms = it->due_wall_ms,
+		.aliases = it->aliases,
+		.alias_count = it->alias_count };
+	if (it->key != NULL)
+		record->key = span_of(it->key);
+}
+
 uint64_t
 world_live_bytes(const struct world *world)
 {
@@ -88,10 +114,8 @@ world_live_bytes(const struct world *world)
 		const struct world_job *it = &world->jobs[id];
 		if (!it->is_there)
 			continue;
-		struct record record = { .job = &it->job,
-			.queue = span_of(it->queue.text),
-			.reason = span_of(it->reason),
-			.due_wall_ms = it->due_wall_ms };
+		struct record record;
+		make_record(it, &record);
 		bytes += it->job.body_bytes +
 		    (uint64_t)(record_write_full(
 				   text, &record, (struct span){ 0 }) -
@@ -100,19 +124,26 @@ world_live_bytes(const struct world *world)
 	return bytes;
 }
 
-/* The body of a job is known from its id. */
-static void
-make_body(uint64_t id, char *body, uint32_t body_bytes)
+/* A body is known from the job's id and how often it got another one, which its
+ * hints tell. */
+static struct random
+body_of(const struct job *job)
 {
-	struct random random = { id };
+	return (struct random){ job->id + ((uint64_t)job->hints << 32) };
+}
+
+static void
+make_body(const struct job *job, char *body, uint32_t body_bytes)
+{
+	struct random random = body_of(job);
 	for (uint32_t i = 0; i < body_bytes; i++)
 		body[i] = (char)random_next(&random);
 }
 
 static bool
-is_body(uint64_t id, struct span body)
+is_body(const struct job *job, struct span body)
 {
-	struct random random = { id };
+	struct random random = body_of(job);
 	for (size_t i = 0; i < body.count; i++)
 		if (body.bytes[i] != (char)random_next(&random))
 			return false;
@@ -120,15 +151,6 @@ is_body(uint64_t id, struct span body)
 }
 
 /* ---- what the store asks ---- */
-
-static void
-make_record(const struct world_job *it, struct record *record)
-{
-	*record = (struct record){ .job = &it->job,
-		.queue = span_of(it->queue.text),
-		.reason = span_of(it->reason),
-		.due_wall_ms = it->due_wall_ms };
-}
 
 static struct world_job *
 touch(struct world *world, uint64_t id)
@@ -142,6 +164,22 @@ static void
 on_expect(void *context, size_t jobs)
 {
 	((struct world *)context)->expected = jobs;
+}
+
+static void
+take_key(struct world *world, struct world_job *it, const struct record *record)
+{
+	it->key = NULL;
+	it->alias_count = record->alias_count;
+	for (uint32_t i = 0; i < record->alias_count; i++)
+		it->aliases[i] = record->aliases[i];
+	if (record->key.count == 0)
+		return;
+	for (size_t i = 0; i < KEYS; i++)
+		if (span_is_text(record->key, key_names[i]))
+			it->key = key_names[i];
+	if (it->key == NULL)
+		world->wrong = "restored with another key";
 }
 
 static void
@@ -162,6 +200,7 @@ on_restore(void *context, const struct record *record)
 	it->is_there = true;
 	it->job = *record->job;
 	it->due_wall_ms = record->due_wall_ms;
+	take_key(world, it, record);
 	if (!name_set(&it->queue, record->queue))
 		world->wrong = "restored without a queue";
 	memcpy(it->reason, record->reason.bytes, record->reason.count);
@@ -329,9 +368,13 @@ world_put(struct world *world, uint32_t body_bytes)
 	it->job.enqueued_ms = (int64_t)chance(world, INT64_MAX);
 	it->job.priority = (uint8_t)chance(world, 256);
 	it->job.hints = 1;
+	if (chance(world, 2) == 0) {
+		it->key = key_names[chance(world, KEYS)];
+		it->job.mode = (uint8_t)chance(world, KEY_MODE_COUNT);
+	}
 	it->job.state = JOB_READY;
 	name_set(&it->queue, span_of(queue_names[chance(world, 4)]));
-	make_body(id, body, body_bytes);
+	make_body(&it->job, body, body_bytes);
 	struct record record;
 	make_record(it, &record);
 	world->next_id++;
@@ -382,8 +425,55 @@ world_delete(struct world *world, uint64_t id)
 	world->jobs[id].is_there = false;
 	world->live--;
 	return take(world,
-	    world->store->operations->delete (world->store, id, job.body,
-		job.body_bytes, (enum key_mode)job.mode));
+	    world->store->operations->delete (
+		world->store, id, job.body, job.body_bytes));
+}
+
+static bool
+replace(struct world *world, struct world_job *it, uint32_t body_bytes)
+{
+	static char body[64 * 1024];
+	struct record record;
+	struct job old = it->job;
+	if (!begin(world))
+		return false;
+	it->job.hints++;
+	it->job.body_bytes = body_bytes;
+	make_body(&it->job, body, body_bytes);
+	make_record(it, &record);
+	return take(world,
+	    world->store->operations->replace(world->store, &record,
+		(struct span){ body, body_bytes }, old.body, old.body_bytes,
+		&it->job.body));
+}
+
+bool
+world_replace(struct world *world, uint64_t id, uint32_t body_bytes)
+{
+	struct world_job *it = &world->jobs[id];
+	if (it->key == NULL)
+		return true;
+	if (!world->store->operations->has_room(world->store, 1, body_bytes)) {
+		world->refused++;
+		return true;
+	}
+	return replace(world, it, body_bytes);
+}
+
+bool
+world_fold(struct world *world, uint64_t id, uint64_t other)
+{
+	struct world_job *it = &world->jobs[id];
+	const struct job *job = &world->jobs[other].job;
+	if (id == other || it->job.mode != KEY_COALESCE ||
+	    job->mode != KEY_COALESCE ||
+	    !world->store->operations->has_room(
+		world->store, 1, job->body_bytes))
+		return true;
+	if (it->alias_count < ALIASES_MAX)
+		it->aliases[it->alias_count++] = other;
+	return replace(world, it, job->body_bytes) &&
+	    world_delete(world, other);
 }
 
 bool
@@ -431,7 +521,7 @@ check_body(struct world *world, uint64_t id)
 		world->store->operations->body(
 		    world->store, job->body, job->body_bytes, &body)))
 		return false;
-	if (body.count != job->body_bytes || !is_body(id, body))
+	if (body.count != job->body_bytes || !is_body(job, body))
 		world->wrong = "not the body of that job";
 	return world->wrong == NULL;
 }
@@ -450,8 +540,8 @@ bool
 world_step(struct world *world, const struct world_mix *mix)
 {
 	uint64_t what = chance(world,
-	    mix->put + mix->update + mix->delete + mix->commit + mix->relaxed +
-		mix->progress + mix->body);
+	    mix->put + mix->update + mix->replace + mix->fold + mix->delete +
+		mix->commit + mix->relaxed + mix->progress + mix->body);
 	bool none = world->live == 0;
 	if (what < mix->put) {
 		if (world->live >= mix->live_max)
@@ -463,6 +553,15 @@ world_step(struct world *world, const struct world_mix *mix)
 	if (what < mix->update)
 		return none || world_update(world, random_job(world));
 	what -= mix->update;
+	if (what < mix->replace)
+		return none ||
+		    world_replace(world, random_job(world),
+			(uint32_t)chance(world, mix->body_bytes_max + 1));
+	what -= mix->replace;
+	if (what < mix->fold)
+		return none ||
+		    world_fold(world, random_job(world), random_job(world));
+	what -= mix->fold;
 	if (what < mix->delete)
 		return none || world_delete(world, random_job(world));
 	what -= mix->delete;

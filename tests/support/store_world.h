@@ -24,13 +24,17 @@ struct world_job {
 	bool is_there;
 	struct job job;
 	struct name queue;
+	const char *key; /* NULL: none */
+	uint64_t aliases[ALIASES_MAX];
+	uint32_t alias_count;
 	char reason[REASON_BYTES_MAX + 1];
 	int64_t due_wall_ms;
 };
 
 /* What is to be done how often, out of the sum of all. */
 struct world_mix {
-	unsigned put, update, delete, commit, relaxed, progress, body;
+	unsigned put, update, replace, fold, delete, commit, relaxed, progress,
+	    body;
 	uint32_t body_bytes_max;
 	uint32_t live_max; /* jobs at once; above, jobs end instead */
 };
@@ -108,6 +112,11 @@ uint64_t world_live_bytes(const struct world *world);
 bool world_put(struct world *world, uint32_t body_bytes);
 bool world_update(struct world *world, uint64_t id);
 bool world_delete(struct world *world, uint64_t id);
+
+/* Another body for a job with a key; and the body of one that coalesces for
+ * another one, which is gone. */
+bool world_replace(struct world *world, uint64_t id, uint32_t body_bytes);
+bool world_fold(struct world *world, uint64_t id, uint64_t other);
 bool world_commit(struct world *world, bool relaxed);
 bool world_progress(struct world *world);
 

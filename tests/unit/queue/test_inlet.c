@@ -62,10 +62,8 @@ fake_update(struct store *store, const struct record *record)
 }
 
 static int
-fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes,
-    enum key_mode mode)
+fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes)
 {
-	(void)mode;
 	(void)store, (void)id, (void)body, (void)bytes;
 	return 0;
 }

@@ -109,10 +109,9 @@ fake_replace(struct store *store, const struct record *record, struct span body,
 }
 
 static int
-fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes,
-    enum key_mode mode)
+fake_delete(struct store *store, uint64_t id, uint64_t body, uint32_t bytes)
 {
-	(void)store, (void)bytes, (void)mode;
+	(void)store, (void)bytes;
 	note("delete %d", (int)id);
 	cr_assert_eq(body, id);
 	return 0;

@@ -163,9 +163,9 @@ Test(damage, a_refusal_changes_nothing)
 {
 	struct verdicts verdicts = { 0 };
 	make_store(true);
-	disk_find(&disk, "segment-0000000001")->seen[700] ^= 1;
+	disk_find(&disk, "segment-0000000001")->seen[590] ^= 1;
 	uint64_t written = disk.written_bytes;
-	judge(&verdicts, "segment-0000000001", 700);
+	judge(&verdicts, "segment-0000000001", 590);
 	cr_assert_eq(verdicts.refused, 1);
 	cr_assert_eq(disk.written_bytes, written);
 	cr_assert_not_null(
@@ -243,8 +243,8 @@ Test(damage, check_calls_a_sound_store_sound_and_changes_nothing)
 Test(damage, check_names_every_place_that_cannot_be_read)
 {
 	make_store(true);
-	disk_find(&disk, "segment-0000000001")->seen[700] ^= 1;
-	disk_find(&disk, "segment-0000000002")->seen[90] ^= 1;
+	disk_find(&disk, "segment-0000000001")->seen[590] ^= 1;
+	disk_find(&disk, "segment-0000000002")->seen[20] ^= 1;
 	uint64_t written = disk.written_bytes;
 	cr_assert_eq(check(), EBADMSG);
 	cr_assert_eq(disk.written_bytes, written);
