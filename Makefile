@@ -198,9 +198,13 @@ run-cover: $(UNIT_BINARIES) $(TRACE)
 # SEED repeats what was done, though never exactly when.
 KILLS ?= 1000
 CUTS  ?= 300
+EVENTS ?= 1000000
+KEYS  ?= 1000
 seed   = $(if $(SEED),--seed $(SEED))
 chaos: all
 	@GSQ_BIN=$(BIN) tests/chaos/chaos --kills $(KILLS) $(seed)
+storm: all
+	@GSQ_BIN=$(BIN) tests/chaos/storm --events $(EVENTS) --keys $(KEYS) $(seed)
 powercut: all
 	@GSQ_BIN=$(BIN) tests/chaos/powercut --cuts $(CUTS) $(seed) || \
 	    [ $$? -eq 77 ]
@@ -284,6 +288,7 @@ help:
 	@echo 'make cover      how much of the pure parts the tests reach'
 	@echo 'make planted    builds with planted bugs, each of which a test must see'
 	@echo 'make chaos      KILLS=1000 [SEED=n]: SIGKILL everything under load'
+	@echo 'make storm      EVENTS=1000000 KEYS=1000 [SEED=n]: few keys, many kills'
 	@echo 'make powercut   CUTS=300 [SEED=n]: the same for the disk; root only'
 	@echo 'make sim        [SEED=n] [SEEDS=n] [STEPS=n]: simulated worlds'
 	@echo 'make fuzz       SECONDS_EACH=60 [TARGET=t] [SEED=n]: libFuzzer'
@@ -293,8 +298,8 @@ help:
 	@echo 'make deps       install what is missing and nothing else'
 	@echo 'make clean      remove $(BUILD)/ and $(BIN)/'
 
-.PHONY: all test run-tests sim asan chaos powercut check shape layers circles \
-        purity format clang everything bench run-bench deps demo install \
+.PHONY: all test run-tests sim asan chaos storm powercut check shape layers \
+        circles purity format clang everything bench run-bench deps demo install \
         uninstall clean help
 .DELETE_ON_ERROR:
 
