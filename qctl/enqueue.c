@@ -544,8 +544,6 @@ check_keys(const struct loading *loading)
 	bool has_key = loading->key != NULL;
 	if (has_key && loading->is_keyed)
 		say("--key and --keyed exclude each other");
-	else if (has_key && !key_is_valid(span_of(loading->key)))
-		say("a key has 1 to %d bytes", KEY_BYTES_MAX);
 	else if (loading->mode.kind != GSQ_ABSENT && !has_key &&
 	    !loading->is_keyed)
 		say("--mode says what a key means: give --key or --keyed");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "qctl/option.h"
 
+#include "base/key_rule.h"
+#include "base/limits.h"
 #include "base/name.h"
 #include "base/units.h"
 
@@ -108,6 +110,12 @@ option_read(enum option_id option, const char *text,
 			    "--%s takes a name of 1 to %d of A-Z a-z 0-9 . _ "
 			    "-, not '%s'",
 			    row->name, NAME_BYTES_MAX, text);
+		break;
+	case OPTION_KIND_KEY:
+		if (!key_is_valid(span_of(text)))
+			return complain(&complaint,
+			    "--%s takes a key of 1 to %d bytes, not of %zu",
+			    row->name, KEY_BYTES_MAX, strlen(text));
 		break;
 	case OPTION_KIND_DURATION:
 		if (!duration_parse(text, &value.number))

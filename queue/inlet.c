@@ -228,7 +228,7 @@ take_keys(const struct params_enqueue *params, struct bodies *bodies,
 {
 	const msgpack_object *array = params->keys;
 	bodies->mode = KEY_MODE_COUNT;
-	if (params->mode.count > 0 &&
+	if (params->mode.bytes != NULL &&
 	    !key_mode_parse(params->mode, &bodies->mode)) {
 		snprintf(words, words_bytes,
 		    "\"mode\" must be parallel, serial or coalesce");

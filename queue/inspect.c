@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue/inspect.h"
 
+#include "base/key_rule.h"
+#include "base/limits.h"
 #include "sys/clock.h"
 
 #include <inttypes.h>
@@ -233,22 +235,42 @@ answer_page(struct client *client, uint64_t msgid, const uint32_t *handles,
 	finish(client, &writer);
 }
 
+/* What is wrong with what is looked for, in words[words_bytes]. */
+static enum refusal
+take_filter(const struct params_list *params, struct filter *filter,
+    char *words, size_t words_bytes)
+{
+	if (params->key.bytes != NULL && !key_is_valid(params->key)) {
+		snprintf(words, words_bytes,
+		    "a key has 1 to %d bytes, none of them zero",
+		    KEY_BYTES_MAX);
+		return REFUSAL_BAD_NAME;
+	}
+	filter->key = params->key;
+	if (params->state.count == 0)
+		return REFUSAL_NONE;
+	filter->state = job_state_of_name(params->state);
+	if (filter->state != JOB_NONE)
+		return REFUSAL_NONE;
+	snprintf(words, words_bytes,
+	    "\"state\" must be ready, blocked, delayed, running or dead");
+	return REFUSAL_BAD_ARGUMENT;
+}
+
 void
 inspect_list(
     struct client *client, uint64_t msgid, const struct params_list *params)
 {
 	const struct core *core = &client->server->turn.core;
-	struct filter filter = { .key = params->key };
+	struct filter filter = { 0 };
 	uint32_t handles[1000] = { 0 }; /* as many as limit may say */
 	uint64_t after = (uint64_t)params->after;
-	if (params->state.count > 0) {
-		filter.state = job_state_of_name(params->state);
-		if (filter.state == JOB_NONE) {
-			refuse(client, msgid, REFUSAL_BAD_ARGUMENT,
-			    "\"state\" must be ready, blocked, delayed, "
-			    "running or dead");
-			return;
-		}
+	char words[80];
+	enum refusal refusal =
+	    take_filter(params, &filter, words, sizeof(words));
+	if (refusal != REFUSAL_NONE) {
+		refuse(client, msgid, refusal, words);
+		return;
 	}
 	if (params->queue.count > 0) {
 		const struct lane *lane =

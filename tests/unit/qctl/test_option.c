@@ -74,6 +74,20 @@ Test(option, a_name_is_checked)
 	expect_refused(OPTION_QUEUE, "");
 }
 
+Test(option, a_key_has_1_to_255_bytes)
+{
+	char text[257] = "";
+	expect_refused(OPTION_KEY, text);
+	memset(text, 'k', 255);
+	cr_assert_null(read_option(OPTION_KEY, text));
+	cr_assert_str_eq(value.text, text);
+	text[255] = 'k';
+	const char *wrong = read_option(OPTION_KEY, text);
+	cr_assert_not_null(wrong);
+	cr_expect_not_null(strstr(wrong, "--key"), "%s", wrong);
+	cr_expect_not_null(strstr(wrong, "not of 256"), "%s", wrong);
+}
+
 Test(option, a_flag_is_said_or_not)
 {
 	cr_assert_null(read_option(OPTION_LINES, NULL));
