@@ -32,7 +32,9 @@ struct client {
 	struct credentials credentials;
 	uint32_t subscriber; /* handle in the core; 0: no worker */
 
-	/* What of the output may not be seen yet, see outlet.h. */
+	/* What of the output may be seen once the turn has written down what it
+	 * tells of, and what may not yet, see outlet.h. */
+	uint64_t free_bytes;
 	uint64_t gathering_bytes;
 	uint64_t committing_bytes;
 	bool in_dirty;

@@ -57,7 +57,9 @@ outlet_forget(struct outlet *outlet, struct client *client)
 }
 
 /* Bytes were appended: they may be seen when those in front of them may, and
- * not before their own batch is committed. */
+ * not before their own batch is committed. Nor before the turn flushes them:
+ * the peer may write at any moment what it has been given, and the record of
+ * what a delivery tells is written at the end of the turn. */
 static void
 account(struct outlet *outlet, struct client *client, uint64_t bytes,
     enum visible visible)
@@ -68,7 +70,7 @@ account(struct outlet *outlet, struct client *client, uint64_t bytes,
 	} else if (client->committing_bytes > 0) {
 		client->committing_bytes += bytes;
 	} else {
-		peer_release(&client->peer, bytes);
+		client->free_bytes += bytes;
 		add_dirty(outlet, client);
 	}
 }
@@ -90,6 +92,7 @@ is_over(struct client *client)
 	if (!client->peer.broken && client->peer.fd != -1)
 		return false;
 	buffer_consume(output, buffer_count(output));
+	client->free_bytes = 0;
 	client->gathering_bytes = client->committing_bytes = 0;
 	return true;
 }
@@ -166,7 +169,7 @@ outlet_batch_committed(struct outlet *outlet)
 	     client = following) {
 		following = TAILQ_NEXT(client, waiting);
 		if (!is_over(client) && client->committing_bytes > 0) {
-			peer_release(&client->peer, client->committing_bytes);
+			client->free_bytes += client->committing_bytes;
 			client->committing_bytes = 0;
 			add_dirty(outlet, client);
 		}
@@ -183,6 +186,9 @@ outlet_flush(struct outlet *outlet)
 	struct client *client;
 	while ((client = TAILQ_FIRST(&outlet->dirty)) != NULL) {
 		remove_dirty(outlet, client);
+		if (!is_over(client))
+			peer_release(&client->peer, client->free_bytes);
+		client->free_bytes = 0;
 		peer_flush(&client->peer);
 	}
 }

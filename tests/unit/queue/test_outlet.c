@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <event2/event.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Clients on real socket pairs; what the other end can read is what is
@@ -216,4 +217,16 @@ Test(outlet, a_connection_that_breaks_while_it_waits_is_forgotten)
 	outlet_batch_committed(&outlet);
 	outlet_flush(&outlet);
 	cr_assert_eq(buffer_count(&clients[0].peer.output), 0);
+}
+
+/* A client that sends rubbish is written what there is and let go: not what the
+ * turn has not written down yet. (Seed 4018649 of the simulator.) */
+Test(outlet, nothing_is_seen_before_the_turn_flushes_it)
+{
+	send_message(0, 1, VISIBLE_NOW);
+	cr_assert_eq(write(ends[0], "\xc1", 1), 1);
+	char byte;
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	cr_expect_eq(recv(ends[0], &byte, 1, MSG_DONTWAIT), -1);
+	cr_expect_str_eq(seen(0), "1", "flushed");
 }
