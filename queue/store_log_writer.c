@@ -272,6 +272,10 @@ writer_has_batch(const struct writer *writer)
 void
 writer_drop(struct writer *writer)
 {
+	/* Among it may be what was written again: where the log begins is said
+	 * by what is written, and stays so. */
+	if (payload_bytes(writer) > 0)
+		writer->first_segment = writer->said_first;
 	current_image(writer)->count = 0;
 }
 

@@ -65,7 +65,8 @@ uint64_t writer_place(const struct writer *writer, const char *at);
 /* Has the batch anything in it? */
 bool writer_has_batch(const struct writer *writer);
 
-/* Forgets what has gathered and is not written. */
+/* Forgets what has gathered and is not written, and that segments were cleaned
+ * whose jobs may have been in it. */
 void writer_drop(struct writer *writer);
 
 /* Writes the end of the batch, with an empty frame if nothing has gathered. */

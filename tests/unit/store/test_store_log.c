@@ -150,6 +150,24 @@ Test(store_log, a_thousand_openings_leave_the_store_small_and_sound)
 	    2 * world_live_bytes(&world) + world.sizes.slack_bytes + 100);
 }
 
+/* What was written again and not committed goes with the close: then the
+ * segment that it came from is still needed. */
+Test(store_log, a_store_closed_in_the_midst_of_cleaning_is_sound)
+{
+	for (uint64_t seed = 1; seed <= 150; seed++) {
+		end();
+		disk_init(&disk, seed);
+		world_init(&world, &disk, seed);
+		cr_assert(world_open(&world, true));
+		world_run(&world, &world_mix_usual, 400);
+		for (int i = 0; i < 40; i++) {
+			world_run(&world, &world_mix_usual, 7);
+			cr_assert(world_progress(&world));
+			reopen();
+		}
+	}
+}
+
 /* ---- one write, one sync ---- */
 
 Test(store_log, a_commit_is_one_write_and_one_sync)
