@@ -136,7 +136,8 @@ line_forget(struct core *core, uint32_t handle)
 
 /* ---- after a restart ---- */
 
-/* The job of a key that ran is the holder, whoever stands there by his id. */
+/* The job of a key that ran, and waits perhaps until it is tried again, is the
+ * holder, whoever stands there by his id. */
 static void
 take_turn(struct core *core, struct key *key, uint32_t handle)
 {
@@ -163,6 +164,14 @@ is_second_run(
 	    job_at(&core->jobs, key->holder)->state == JOB_RUNNING;
 }
 
+/* Has the one that has the turn run before? */
+static bool
+is_held(const struct core *core, const struct key *key)
+{
+	return key->holder != 0 &&
+	    job_at(&core->jobs, key->holder)->delivery > 0;
+}
+
 void
 line_restore(struct core *core, uint32_t handle, enum job_state saved)
 {
@@ -174,10 +183,9 @@ line_restore(struct core *core, uint32_t handle, enum job_state saved)
 		return;
 	if (is_second_run(core, key, saved))
 		job->mode = KEY_PARALLEL;
-	else if (saved == JOB_RUNNING)
+	else if (saved == JOB_RUNNING ||
+	    (job->delivery > 0 && !is_held(core, key)))
 		take_turn(core, key, handle);
-	else if (saved == JOB_DELAYED && job->delivery > 0 && key->holder == 0)
-		key->holder = handle;
 	/* The newest of those that wait. */
 	if (job->mode == KEY_COALESCE && saved != JOB_RUNNING)
 		key->pending = handle;
