@@ -108,7 +108,7 @@ SIM = $(VERIFY)/sim
 SIM_REAL = $(filter-out queue/io_disk.c queue/options.c,$(QUEUE)) \
     supervisor/plan.c common/sys/peer.c $(filter-out common/sys/% \
     common/base/pages.c,$(COMMON)) $(addprefix worker/,session.c ledger.c report.c outcome.c)
-SIM_WRAPPED = malloc calloc realloc free getpid _exit signal sigprocmask send \
+SIM_WRAPPED = malloc calloc realloc free strndup getpid _exit signal sigprocmask send \
     recv __recv_chk shutdown close fcntl unlink store_log_open core_step \
     ledger_step ledger_resend
 $(SIM): $(call verify_objects,$(wildcard tests/sim/*.c) tests/support/disk.c) \

@@ -172,6 +172,7 @@ take_job(
 	    .priority = params->priority,
 	    .late = stream_is_over(self->talker.fd),
 	    .queue = params->queue,
+	    .key = params->key,
 	    .body = params->body });
 	oracle_run_begins(self->holder, (uint64_t)params->id);
 	struct job *job = self->jobs;

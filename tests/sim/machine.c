@@ -307,14 +307,26 @@ on_fast(void *context)
 	machine.sync_us = USUAL_SYNC_US;
 }
 
-/* Segments are small, so that they are cleaned and used again all the time. */
+/* Segments are small, so that they are cleaned and used again all the time; but
+ * each has room for what bodies may become that are put one behind the other.
+ */
+static uint32_t
+draw_segment_bytes(void)
+{
+	bool is_small = true;
+	for (unsigned i = 0; i < QUEUES; i++)
+		is_small &= fault_rate(FAULT_KEYS) == 0 ||
+		    queue_rules(i)->merge != MERGE_APPEND;
+	return (is_small ? 16384u : 147456u) << draw(3);
+}
+
 void
 machine_reset(uint64_t seed)
 {
 	disk_init(&machine.disk, seed);
 	machine.has_thread = chance(700);
 	machine.disk.has_thread = true;
-	machine.sizes.segment_bytes_min = (uint32_t)(16384u << draw(3));
+	machine.sizes.segment_bytes_min = draw_segment_bytes();
 	machine.sizes.segment_bytes_max = 2 * machine.sizes.segment_bytes_min;
 	machine.sizes.slack_bytes = 8 * machine.sizes.segment_bytes_min;
 	machine.store = NULL;

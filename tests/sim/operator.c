@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/stream.h"
 #include "tests/sim/talker.h"
 #include "tests/sim/time.h"
 
@@ -17,6 +18,8 @@ struct auditor {
 	bool listing;
 	uint64_t moment;
 	int64_t limit; /* of a page */
+	bool is_whole; /* one page */
+	uint64_t life; /* of the queue, when it began */
 	uint64_t lists;
 };
 
@@ -50,6 +53,8 @@ begin_list(void)
 {
 	auditor.listing = true;
 	auditor.moment = oracle_moment();
+	auditor.is_whole = true;
+	auditor.life = queue_life();
 	auditor.limit = chance(800) ? 1000 : 1 + (int64_t)draw(30);
 	oracle_list_begins();
 	ask_for_page(0);
@@ -73,6 +78,7 @@ take_listed(const msgpack_object *row)
 	if (!good)
 		broken("gsq sends good messages", "a list has a bad row");
 	object_span(map_find(row, "cause"), &listed.cause);
+	object_span(map_find(row, "key"), &listed.key);
 	listed.id = (uint64_t)id;
 	oracle_listed(&listed);
 }
@@ -93,10 +99,13 @@ on_page(void *context, const struct message *message)
 	for (uint32_t i = 0; i < rows->via.array.size; i++)
 		take_listed(&rows->via.array.ptr[i]);
 	if (next != 0) {
+		auditor.is_whole = false;
 		ask_for_page(next);
 		return;
 	}
-	oracle_list_ends(auditor.moment);
+	oracle_list_ends(auditor.moment,
+	    auditor.is_whole && auditor.life == queue_life() &&
+		!stream_is_over(auditor.talker.fd));
 	auditor.listing = false;
 	auditor.lists++;
 	if (!world_heals()) /* else it is asked for */

@@ -2,6 +2,7 @@
 #include "tests/sim/oracle.h"
 
 #include "base/check.h"
+#include "tests/sim/known.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/time.h"
 
@@ -16,44 +17,6 @@
 /* A relaxed job is on the disk within 10 ms; a queue that was stopped in
  * between takes longer. */
 #define RELAXED_SAFE_US (8 * 1000000)
-
-enum ended { ENDED_NOT, ENDED_DONE, ENDED_DEAD };
-
-struct token {
-	unsigned queue;
-	uint8_t priority;
-	uint32_t bytes;
-	uint32_t sends;
-	uint32_t ids; /* jobs that were seen with it */
-	bool acknowledged;
-};
-
-struct known {
-	uint64_t id;
-	uint32_t token;
-	enum promise promise;
-	bool is_known;	   /* else only listed */
-	uint64_t known_at; /* moment */
-	int64_t known_us;
-	uint64_t known_life; /* of the queue */
-	bool acknowledged;
-	bool may_be_lost;
-	bool over_power, over_death; /* it has been known over one */
-
-	int64_t delivery; /* the last that was seen; 0: none counts */
-	int64_t attempt;
-	uint32_t holder;
-	uint64_t life; /* of the queue that delivered it */
-	int64_t said_delivery;
-	enum said said;
-	bool said_done; /* ever, by one who had it */
-	bool said_dead;
-	enum ended ended; /* confirmed */
-	uint64_t ended_at;
-
-	uint32_t runner; /* holder that runs it; 0: nobody */
-	uint64_t list;	 /* the last one that had it */
-};
 
 struct holder {
 	bool supervised;
@@ -73,7 +36,7 @@ static struct {
 	uint64_t list;
 	uint32_t counted;    /* by the list that goes on */
 	uint32_t unfinished; /* by the last whole one */
-	char body[BODY_BYTES_MOST];
+	char body[BODY_BYTES_HUGE];
 } oracle;
 
 void
@@ -85,6 +48,7 @@ oracle_reset(void)
 	oracle.moment = 1;
 	oracle.list = 0;
 	oracle.unfinished = 0;
+	keys_reset();
 }
 
 uint64_t
@@ -119,6 +83,14 @@ find(uint64_t id)
 	return slot != 0 ? &oracle.jobs[slot - 1] : NULL;
 }
 
+/* It is what that token enqueued. */
+static void
+give(struct known *job, uint32_t token)
+{
+	job->token = token;
+	job->promise = queue_rules(oracle.tokens[token].enqueue.queue)->promise;
+}
+
 static struct known *
 find_or_add(uint64_t id, uint32_t token)
 {
@@ -128,42 +100,59 @@ find_or_add(uint64_t id, uint32_t token)
 	CHECK(oracle.job_count < JOBS_MAX);
 	*slot = ++oracle.job_count;
 	struct known *job = &oracle.jobs[*slot - 1];
-	*job = (struct known){ .id = id,
-		.token = token,
-		.promise = queue_rules(oracle.tokens[token].queue)->promise };
+	*job = (struct known){ .id = id, .urgency = UINT8_MAX };
+	give(job, token);
 	return job;
+}
+
+struct known *
+oracle_job(uint64_t id)
+{
+	return find(id);
+}
+
+struct known *
+oracle_job_at(uint32_t at)
+{
+	return &oracle.jobs[at];
 }
 
 /* ---- tokens and bodies ---- */
 
 uint32_t
-oracle_new_token(unsigned queue, uint8_t priority, uint32_t bytes)
+oracle_new_token(const struct enqueue *enqueue)
 {
 	if (oracle.token_count + 1 >= TOKENS_MAX)
 		return 0;
 	uint32_t token = ++oracle.token_count;
-	oracle.tokens[token] = (struct token){
-		.queue = queue, .priority = priority, .bytes = bytes
-	};
+	oracle.tokens[token] = (struct token){ .enqueue = *enqueue };
 	return token;
 }
 
-unsigned
-oracle_token_queue(uint32_t token)
+struct token *
+oracle_token(uint32_t number)
 {
-	return oracle.tokens[token].queue;
+	return &oracle.tokens[number];
 }
 
-uint8_t
-oracle_token_priority(uint32_t token)
+const struct enqueue *
+oracle_enqueue(uint32_t token)
 {
-	return oracle.tokens[token].priority;
+	return &oracle.tokens[token].enqueue;
 }
 
-struct span
-oracle_body(uint32_t token)
+const char *
+oracle_key(uint8_t key)
 {
-	uint32_t bytes = oracle.tokens[token].bytes;
+	static const char *const texts[KEYS_MOST + 1] = { "", "user 1",
+		"user 2", "the third" };
+	return texts[key];
+}
+
+/* The first bytes of its body. */
+static struct span
+make_body(uint32_t token, uint32_t bytes)
+{
 	char *body = oracle.body;
 	for (uint32_t i = 0; i < BODY_BYTES_LEAST; i++)
 		body[i] = (char)(token >> (i % 4 * 8));
@@ -172,12 +161,16 @@ oracle_body(uint32_t token)
 	return (struct span){ body, bytes };
 }
 
+struct span
+oracle_body(uint32_t token)
+{
+	return make_body(token, oracle.tokens[token].enqueue.bytes);
+}
+
 static uint32_t
 token_of(struct span body)
 {
 	uint32_t token = 0;
-	if (body.count < BODY_BYTES_LEAST)
-		return 0;
 	for (uint32_t i = 0; i < 4; i++)
 		token |= (uint32_t)(unsigned char)body.bytes[i] << (i * 8);
 	return token <= oracle.token_count ? token : 0;
@@ -187,38 +180,113 @@ void
 oracle_sent(uint32_t token)
 {
 	oracle.tokens[token].sends++;
+	oracle.tokens[token].sent_at = oracle_moment();
+	keys_sent(token);
 }
 
 /* ---- a sighting: the job is what somebody enqueued, byte for byte ---- */
 
-static struct known *
-see(uint64_t id, struct span body, int64_t body_bytes, struct span queue,
-    int64_t priority)
+/* What somebody shows of a job. */
+struct shown {
+	uint64_t id;
+	struct span body;    /* its first bytes */
+	uint64_t body_bytes; /* all of them */
+	struct span queue;
+	struct span key;
+	int64_t priority;
+	int64_t delivery; /* 0: it is only listed */
+};
+
+/* A body, of several perhaps, and what has been looked at. */
+struct parts {
+	const struct shown *shown;
+	uint64_t at;
+	uint32_t first;
+};
+
+static void
+mark(struct token *token, const struct shown *shown)
 {
-	uint32_t number = token_of(body);
-	if (number == 0)
+	if (shown->delivery == 0) {
+		token->list = oracle.list;
+		token->list_id = shown->id;
+	} else if (token->run_id != shown->id ||
+	    token->run_delivery < shown->delivery) {
+		token->run_id = shown->id;
+		token->run_delivery = shown->delivery;
+	}
+}
+
+/* The one that is due is looked at; false when that was the last, or nothing is
+ * shown of the next one. */
+static bool
+check_part(struct parts *parts)
+{
+	const struct shown *shown = parts->shown;
+	struct span rest = { shown->body.bytes + parts->at,
+		shown->body.count - parts->at };
+	uint64_t rest_bytes = shown->body_bytes - parts->at;
+	if (rest.count < BODY_BYTES_LEAST && rest.count < rest_bytes)
+		return false;
+	uint32_t number = rest.count < BODY_BYTES_LEAST ? 0 : token_of(rest);
+	if (number == 0 || oracle.tokens[number].sends == 0)
 		broken("nothing unknown appears",
 		    "job %llu has a body that nobody sent",
-		    (unsigned long long)id);
-	const struct token *token = &oracle.tokens[number];
-	struct span expected = oracle_body(number);
-	if (token->sends == 0 || body_bytes != (int64_t)token->bytes ||
-	    memcmp(body.bytes, expected.bytes, body.count) != 0)
+		    (unsigned long long)shown->id);
+	struct token *token = &oracle.tokens[number];
+	uint32_t bytes = token->enqueue.bytes;
+	bool is_last = bytes == rest_bytes;
+	bool is_good = bytes <= rest_bytes && (is_last || keys_append(token)) &&
+	    (parts->first == 0 ||
+		keys_are_one(token, &oracle.tokens[parts->first]));
+	size_t most = rest.count < bytes ? rest.count : bytes;
+	is_good = is_good &&
+	    memcmp(rest.bytes, make_body(number, (uint32_t)most).bytes, most) ==
+		0 &&
+	    (is_last || rest.count <= bytes || rest.bytes[bytes] == '\n');
+	if (!is_good)
 		broken("bodies come back byte for byte", "job %llu of token %u",
-		    (unsigned long long)id, number);
-	if (!span_is_text(queue, queue_rules(token->queue)->name) ||
-	    priority != token->priority)
-		broken("queue and priority are kept", "job %llu",
-		    (unsigned long long)id);
-	struct known *job = find_or_add(id, number);
-	if (job->token == number)
+		    (unsigned long long)shown->id, number);
+	mark(token, shown);
+	if (parts->first == 0)
+		parts->first = number;
+	parts->at += bytes + 1;
+	return !is_last && parts->at < shown->body.count;
+}
+
+/* Returns the token of its body, or of the first part of that. */
+static uint32_t
+look_at_body(const struct shown *shown)
+{
+	struct parts parts = { .shown = shown };
+	if (shown->body.count > shown->body_bytes)
+		broken("bodies come back byte for byte", "job %llu",
+		    (unsigned long long)shown->id);
+	while (check_part(&parts))
+		continue;
+	return parts.first;
+}
+
+static struct known *
+see(const struct shown *shown, uint32_t number)
+{
+	const struct token *token = &oracle.tokens[number];
+	if (!span_is_text(
+		shown->queue, queue_rules(token->enqueue.queue)->name) ||
+	    !span_is_text(shown->key, oracle_key(token->enqueue.key)) ||
+	    (shown->priority != token->enqueue.priority &&
+		keys_mode(token) != KEY_COALESCE))
+		broken("queue, key and priority are kept", "job %llu",
+		    (unsigned long long)shown->id);
+	struct known *job = find_or_add(shown->id, number);
+	if (job->token == number ||
+	    keys_are_one(&oracle.tokens[job->token], token))
 		return job;
 	/* Listed before it was on the disk, then lost with the power. */
 	if (job->is_known)
 		broken("no id is given twice", "job %llu of tokens %u and %u",
-		    (unsigned long long)id, job->token, number);
-	job->token = number;
-	job->promise = queue_rules(token->queue)->promise;
+		    (unsigned long long)shown->id, job->token, number);
+	give(job, number);
 	return job;
 }
 
@@ -234,6 +302,8 @@ become_known(struct known *job, bool late)
 	job->known_at = oracle_moment();
 	job->known_us = time_now_us();
 	job->known_life = queue_life();
+	if (keys_mode(token) == KEY_COALESCE)
+		return;
 	token->ids++;
 	if (token->ids == 2)
 		sight(SIGHT_RETRY_MADE_TWO);
@@ -243,32 +313,50 @@ become_known(struct known *job, bool late)
 		    token->sends, token->ids);
 }
 
+/* The id of an answer is that of a new job, unless it was merged into one. */
+static struct known *
+answered_job(const struct acknowledged *acknowledged)
+{
+	struct token *token = &oracle.tokens[acknowledged->token];
+	struct known *job = find_or_add(acknowledged->id, acknowledged->token);
+	bool is_merged = span_is_text(acknowledged->result, "merged");
+	if (job->token != acknowledged->token && job->is_known &&
+	    !keys_are_one(&oracle.tokens[job->token], token))
+		broken("no id is given twice", "job %llu of tokens %u and %u",
+		    (unsigned long long)job->id, job->token,
+		    acknowledged->token);
+	if (job->acknowledged && !is_merged)
+		broken("no id is given twice", "job %llu was answered twice",
+		    (unsigned long long)job->id);
+	if (!job->is_known)
+		give(job, acknowledged->token);
+	job->acknowledged |= !is_merged;
+	return job;
+}
+
 void
-oracle_acknowledged(
-    uint32_t number, uint64_t id, struct span durability, bool late)
+oracle_acknowledged(const struct acknowledged *acknowledged)
 {
 	static const char *const words[] = {
 		[PROMISE_SYNC] = "sync",
 		[PROMISE_RELAXED] = "relaxed",
 		[PROMISE_MEMORY] = "memory",
 	};
-	struct token *token = &oracle.tokens[number];
-	struct known *job = find_or_add(id, number);
-	if (job->token != number && job->is_known)
-		broken("no id is given twice", "job %llu of tokens %u and %u",
-		    (unsigned long long)id, job->token, number);
-	if (job->acknowledged)
-		broken("no id is given twice", "job %llu was answered twice",
-		    (unsigned long long)id);
-	job->token = number;
-	job->promise = queue_rules(token->queue)->promise;
-	job->acknowledged = token->acknowledged = true;
-	become_known(job, late);
+	struct token *token = &oracle.tokens[acknowledged->token];
+	struct span durability = acknowledged->durability;
+	struct known *job = answered_job(acknowledged);
+	token->acknowledged = true;
+	token->answers++;
+	token->answered_at = oracle_moment();
+	token->answered_us = time_now_us();
+	token->answered_life = queue_life();
+	become_known(job, acknowledged->late);
+	keys_acknowledged(acknowledged->token, job, acknowledged->result);
 	if (token->sends > 1 && token->ids == 1)
 		sight(SIGHT_RETRY_MADE_ONE);
 	if (!span_is_text(durability, words[job->promise]))
 		broken("the answer says what it promises", "job %llu: %.*s",
-		    (unsigned long long)id, (int)durability.count,
+		    (unsigned long long)job->id, (int)durability.count,
 		    durability.bytes);
 }
 
@@ -289,8 +377,8 @@ oracle_holder_gone(uint32_t holder)
 	oracle.holders[holder].gone = true;
 }
 
-static bool
-is_live(uint32_t number)
+bool
+oracle_is_live(uint32_t number)
 {
 	const struct holder *holder = &oracle.holders[number];
 	if (number == 0 || holder->gone)
@@ -302,7 +390,7 @@ is_live(uint32_t number)
 static bool
 has_reason(const struct known *job)
 {
-	if (!is_live(job->holder))
+	if (!oracle_is_live(job->holder))
 		return true;
 	return job->said_delivery == job->delivery && job->said != SAID_DONE;
 }
@@ -313,8 +401,9 @@ check_attempt(const struct known *job, const struct delivered *delivered)
 	int64_t more = delivered->attempt - job->attempt;
 	int64_t runs = delivered->delivery - job->delivery;
 	uint32_t most =
-	    queue_rules(oracle.tokens[job->token].queue)->max_attempts;
-	bool exact = job->delivery > 0 && runs == 1 && is_live(job->holder);
+	    queue_rules(oracle.tokens[job->token].enqueue.queue)->max_attempts;
+	bool exact =
+	    job->delivery > 0 && runs == 1 && oracle_is_live(job->holder);
 	if (more < 0 || more > runs || delivered->attempt > most ||
 	    (exact && more != (job->said == SAID_FAIL)))
 		broken("attempts count up by one, and only what counts",
@@ -329,7 +418,7 @@ check_attempt(const struct known *job, const struct delivered *delivered)
 static bool
 is_late(const struct known *job, const struct delivered *delivered)
 {
-	return !is_live(delivered->holder) &&
+	return !oracle_is_live(delivered->holder) &&
 	    delivered->delivery < job->delivery;
 }
 
@@ -358,9 +447,15 @@ check_order(const struct known *job, const struct delivered *delivered)
 void
 oracle_delivered(const struct delivered *delivered)
 {
-	struct known *job =
-	    see(delivered->id, delivered->body, (int64_t)delivered->body.count,
-		delivered->queue, delivered->priority);
+	const struct shown shown = { .id = delivered->id,
+		.body = delivered->body,
+		.body_bytes = delivered->body.count,
+		.queue = delivered->queue,
+		.key = delivered->key,
+		.priority = delivered->priority,
+		.delivery = delivered->delivery };
+	uint32_t number = look_at_body(&shown);
+	struct known *job = see(&shown, number);
 	if (is_late(job, delivered))
 		return;
 	check_order(job, delivered);
@@ -370,6 +465,7 @@ oracle_delivered(const struct delivered *delivered)
 	job->attempt = delivered->attempt;
 	job->holder = delivered->holder;
 	job->life = queue_life();
+	keys_delivered(job, number, delivered);
 }
 
 void
@@ -377,13 +473,16 @@ oracle_run_begins(uint32_t holder, uint64_t id)
 {
 	struct known *job = find(id);
 	CHECK(job != NULL);
-	if (!is_live(holder)) /* foreign, and late: nobody waits for it */
+	if (!oracle_is_live(
+		holder)) /* foreign, and late: nobody waits for it */
 		return;
-	if (job->runner != 0 && job->runner != holder && is_live(job->runner))
+	if (job->runner != 0 && job->runner != holder &&
+	    oracle_is_live(job->runner))
 		broken("no two live leases of a job",
 		    "job %llu runs with holder %u and is given to holder %u",
 		    (unsigned long long)id, job->runner, holder);
 	job->runner = holder;
+	keys_run_begins(job);
 }
 
 void
@@ -406,6 +505,8 @@ oracle_said(uint32_t holder, uint64_t id, int64_t delivery, enum said said)
 		return;
 	job->said = said;
 	job->said_delivery = delivery;
+	if (said == SAID_DONE)
+		keys_said_done(job);
 }
 
 void
@@ -444,7 +545,9 @@ oracle_queue_died(void)
 		if (job->promise == PROMISE_MEMORY)
 			job->may_be_lost = true;
 		job->over_death = job->is_known;
+		job->folded = false;
 	}
+	keys_queue_died();
 }
 
 static void
@@ -459,6 +562,7 @@ lose_power(struct known *job)
 	if (job->promise == PROMISE_SYNC)
 		return;
 	job->may_be_lost |= !is_safe;
+	job->urgency = UINT8_MAX;
 	if (job->promise == PROMISE_RELAXED)
 		job->ended = ENDED_NOT;
 }
@@ -468,6 +572,9 @@ oracle_power_lost(void)
 {
 	for (uint32_t i = 0; i < oracle.job_count; i++)
 		lose_power(&oracle.jobs[i]);
+	for (uint32_t i = 1; i <= oracle.token_count; i++)
+		oracle.tokens[i].run_id = 0;
+	keys_power_lost();
 }
 
 /* ---- lists ---- */
@@ -477,13 +584,14 @@ oracle_list_begins(void)
 {
 	oracle.list++;
 	oracle.counted = 0;
+	keys_list_begins();
 }
 
 static void
 check_dead(const struct known *job, const struct listed *listed)
 {
 	uint32_t most =
-	    queue_rules(oracle.tokens[job->token].queue)->max_attempts;
+	    queue_rules(oracle.tokens[job->token].enqueue.queue)->max_attempts;
 	bool exhausted = span_is_text(listed->cause, "exhausted");
 	bool rejected = span_is_text(listed->cause, "rejected");
 	if ((exhausted && listed->attempt == most) ||
@@ -502,25 +610,41 @@ check_dead(const struct known *job, const struct listed *listed)
 void
 oracle_listed(const struct listed *listed)
 {
-	struct known *job = see(listed->id, listed->body, listed->body_bytes,
-	    listed->queue, listed->priority);
+	const struct shown shown = { .id = listed->id,
+		.body = listed->body,
+		.body_bytes = (uint64_t)listed->body_bytes,
+		.queue = listed->queue,
+		.key = listed->key,
+		.priority = listed->priority };
+	uint32_t number = look_at_body(&shown);
+	struct known *job = see(&shown, number);
 	bool is_dead = span_is_text(listed->state, "dead");
 	job->list = oracle.list;
+	job->list_token = number;
+	job->list_dead = is_dead;
+	job->list_whole = shown.body.count == shown.body_bytes;
+	keys_listed(job);
 	oracle.counted += !is_dead;
 	if (is_dead)
 		check_dead(job, listed);
 }
 
 static void
-check_absent(const struct known *job)
+check_absent(struct known *job, bool whole)
 {
-	if (!job->is_known || job->said_done)
+	if (job->said_done)
 		return;
+	if (keys_mode(&oracle.tokens[job->token]) == KEY_COALESCE &&
+	    job->ended == ENDED_NOT && !job->may_be_lost) {
+		if (whole)
+			keys_absent(job);
+		return;
+	}
 	if (!job->may_be_lost)
 		broken("nothing that was promised is lost",
 		    "job %llu of queue %s is gone, delivery %lld",
 		    (unsigned long long)job->id,
-		    queue_rules(oracle.tokens[job->token].queue)->name,
+		    queue_rules(oracle.tokens[job->token].enqueue.queue)->name,
 		    (long long)job->delivery);
 	sight(job->promise == PROMISE_MEMORY ? SIGHT_MEMORY_LOST
 					     : SIGHT_RELAXED_LOST);
@@ -540,17 +664,18 @@ check_ended(const struct known *job)
 }
 
 void
-oracle_list_ends(uint64_t moment)
+oracle_list_ends(uint64_t moment, bool whole)
 {
 	sight(SIGHT_LOOKED);
+	keys_list_ends(moment, whole);
 	oracle.unfinished = oracle.counted;
 	for (uint32_t i = 0; i < oracle.job_count; i++) {
-		const struct known *job = &oracle.jobs[i];
+		struct known *job = &oracle.jobs[i];
 		bool is_there = job->list == oracle.list;
 		if (!job->is_known || job->known_at >= moment)
 			continue;
 		if (!is_there)
-			check_absent(job);
+			check_absent(job, whole);
 		if (is_there && job->over_power)
 			sight(job->promise == PROMISE_SYNC
 				? SIGHT_SYNC_KEPT
@@ -574,7 +699,7 @@ oracle_judge(void)
 {
 	for (uint32_t i = 0; i < oracle.job_count; i++) {
 		const struct known *job = &oracle.jobs[i];
-		if (job->runner != 0 && is_live(job->runner))
+		if (job->runner != 0 && oracle_is_live(job->runner))
 			broken("everything drains when the faults stop",
 			    "job %llu still runs", (unsigned long long)job->id);
 	}
@@ -583,6 +708,7 @@ oracle_judge(void)
 		    !oracle.tokens[i].acknowledged)
 			broken("everything drains when the faults stop",
 			    "token %u was never answered", i);
+	keys_judge();
 }
 
 uint64_t

@@ -11,6 +11,7 @@
 #ifndef GSQ_TESTS_SIM_ORACLE_H
 #define GSQ_TESTS_SIM_ORACLE_H
 
+#include "base/key_rule.h"
 #include "base/span.h"
 #include "tests/sim/queue.h"
 
@@ -19,6 +20,8 @@
 
 #define BODY_BYTES_LEAST 8u
 #define BODY_BYTES_MOST	 6000u
+#define BODY_BYTES_HUGE	 40000u /* one or two of them are all a job takes */
+#define KEYS_MOST	 3u
 
 enum said { SAID_DONE, SAID_FAIL, SAID_RETRY, SAID_DEAD, SAID_RELEASE };
 
@@ -26,20 +29,36 @@ void oracle_reset(void);
 
 /* ---- producers ---- */
 
+struct enqueue {
+	unsigned queue;
+	uint8_t priority;
+	uint8_t key;	    /* 1..KEYS_MOST; 0: none */
+	enum key_mode mode; /* KEY_MODE_COUNT: the queue's */
+	uint32_t bytes;
+	int64_t delay_ms;
+};
+
+/* The text of a key; "" of none. */
+const char *oracle_key(uint8_t key);
+
 /* Something to be enqueued; its body tells it from all others. 0: there have
  * been enough. */
-uint32_t oracle_new_token(unsigned queue, uint8_t priority, uint32_t bytes);
-unsigned oracle_token_queue(uint32_t token);
-uint8_t oracle_token_priority(uint32_t token);
+uint32_t oracle_new_token(const struct enqueue *enqueue);
+const struct enqueue *oracle_enqueue(uint32_t token);
 
 /* Its body, good until the next call. */
 struct span oracle_body(uint32_t token);
 
 void oracle_sent(uint32_t token);
 
-/* late: the answer came from a queue that has died since. */
-void oracle_acknowledged(
-    uint32_t token, uint64_t id, struct span durability, bool late);
+struct acknowledged {
+	uint32_t token;
+	uint64_t id;
+	struct span result;
+	struct span durability;
+	bool late; /* from a queue that has died since */
+};
+void oracle_acknowledged(const struct acknowledged *acknowledged);
 
 /* ---- holders: a life of a worker, or a connection of a foreign one ---- */
 
@@ -56,6 +75,7 @@ struct delivered {
 	int64_t priority;
 	bool late; /* from a queue that has died since */
 	struct span queue;
+	struct span key; /* empty: it has none */
 	struct span body;
 };
 void oracle_delivered(const struct delivered *delivered);
@@ -95,11 +115,13 @@ struct listed {
 	struct span queue;
 	struct span state;
 	struct span cause;
+	struct span key;
 	struct span body; /* its first bytes */
 };
 void oracle_list_begins(void);
 void oracle_listed(const struct listed *listed);
-void oracle_list_ends(uint64_t moment);
+/* whole: all of it is of one moment, and of the queue that lives. */
+void oracle_list_ends(uint64_t moment, bool whole);
 
 /* Jobs that the last whole list had and that are not dead. */
 uint32_t oracle_unfinished(void);

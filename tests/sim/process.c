@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct process *current;
@@ -36,6 +37,7 @@ void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
 void *__wrap_realloc(void *memory, size_t bytes);
 void __wrap_free(void *memory);
+char *__wrap_strndup(const char *text, size_t bytes_max);
 
 static void *
 enlist(struct block *block)
@@ -71,6 +73,18 @@ __wrap_realloc(void *memory, size_t bytes)
 		LIST_REMOVE(block, in_memory);
 	block = __real_realloc(block, sizeof(*block) + bytes);
 	return block != NULL ? enlist(block) : NULL;
+}
+
+char *
+__wrap_strndup(const char *text, size_t bytes_max)
+{
+	size_t count = strnlen(text, bytes_max);
+	char *copy = __wrap_malloc(count + 1);
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, text, count);
+	copy[count] = '\0';
+	return copy;
 }
 
 void

@@ -8,6 +8,7 @@
 #include "tests/sim/talker.h"
 #include "tests/sim/time.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define PRODUCERS_MAX 4
@@ -18,6 +19,7 @@ struct request {
 	uint32_t tokens[JOBS_MAX];
 	unsigned count; /* 0: none */
 	bool bulk;
+	bool keyed;
 	bool sent; /* on this connection */
 	uint64_t msgid;
 	int64_t not_before_us;
@@ -34,25 +36,71 @@ struct producer {
 
 static struct producer producers[PRODUCERS_MAX];
 static uint32_t backlog_most;
+static unsigned key_count;
 
 /* ---- requests ---- */
+
+static uint32_t
+draw_bytes(const struct enqueue *enqueue, bool is_alone)
+{
+	uint32_t bytes = BODY_BYTES_LEAST + (uint32_t)draw(90);
+	if (!strikes(FAULT_LARGE_BODIES))
+		return bytes;
+	/* Two in one request would be more than one job ever takes. */
+	if (is_alone && enqueue->key != 0 && chance(500) &&
+	    queue_rules(enqueue->queue)->merge == MERGE_APPEND)
+		return BODY_BYTES_HUGE - (uint32_t)draw(BODY_BYTES_HUGE / 2);
+	return bytes + (uint32_t)draw(BODY_BYTES_MOST / 2);
+}
+
+/* In a world with keys most jobs have one, so that they meet. */
+static bool
+has_key(void)
+{
+	return fault_rate(FAULT_KEYS) > 0 &&
+	    chance(500 + fault_rate(FAULT_KEYS));
+}
+
+static enum key_mode
+draw_mode(void)
+{
+	static const enum key_mode modes[] = { KEY_MODE_COUNT, KEY_MODE_COUNT,
+		KEY_MODE_COUNT, KEY_COALESCE, KEY_COALESCE, KEY_SERIAL,
+		KEY_SERIAL, KEY_PARALLEL };
+	return modes[draw(sizeof(modes) / sizeof(*modes))];
+}
+
+/* What all jobs of a request have in common. */
+static struct enqueue
+draw_enqueue(bool is_keyed)
+{
+	struct enqueue enqueue = { .queue = (unsigned)draw(QUEUES),
+		.priority = chance(700) ? 128 : (uint8_t)(126 + draw(5)),
+		.mode = KEY_MODE_COUNT };
+	if (is_keyed)
+		enqueue.mode = draw_mode();
+	if (strikes(FAULT_DELAYS))
+		enqueue.delay_ms = draw_about(1, 3000);
+	return enqueue;
+}
 
 static void
 make_request(struct request *request)
 {
-	unsigned queue = (unsigned)draw(QUEUES);
-	uint8_t priority = chance(700) ? 128 : (uint8_t)(126 + draw(5));
-	unsigned count = 1;
 	memset(request, 0, sizeof(*request));
+	request->keyed = has_key();
+	struct enqueue enqueue = draw_enqueue(request->keyed);
+	unsigned count = 1;
 	if (strikes(FAULT_BULK)) {
 		request->bulk = true;
 		count = (unsigned)draw(JOBS_MAX + 1);
 	}
 	for (unsigned i = 0; i < count; i++) {
-		uint32_t bytes = BODY_BYTES_LEAST + (uint32_t)draw(90);
-		if (strikes(FAULT_LARGE_BODIES))
-			bytes += (uint32_t)draw(BODY_BYTES_MOST / 2);
-		request->tokens[i] = oracle_new_token(queue, priority, bytes);
+		enqueue.key = 0;
+		if (request->keyed && (!request->bulk || chance(800)))
+			enqueue.key = (uint8_t)(1 + draw(key_count));
+		enqueue.bytes = draw_bytes(&enqueue, !request->bulk);
+		request->tokens[i] = oracle_new_token(&enqueue);
 		if (request->tokens[i] == 0)
 			break;
 		request->count++;
@@ -60,19 +108,44 @@ make_request(struct request *request)
 }
 
 static void
+put_keys(struct message_writer *writer, const struct request *request)
+{
+	const struct enqueue *first = oracle_enqueue(request->tokens[0]);
+	if (!request->keyed)
+		return;
+	put_key(writer, request->bulk ? "keys" : "key");
+	if (request->bulk)
+		put_array(writer, request->count);
+	for (unsigned i = 0; i < request->count; i++) {
+		uint8_t key = oracle_enqueue(request->tokens[i])->key;
+		if (key == 0)
+			put_nil(writer);
+		else
+			put_text(writer, span_of(oracle_key(key)));
+	}
+	put_key(writer, "mode");
+	if (first->mode == KEY_MODE_COUNT)
+		put_nil(writer);
+	else
+		put_text(writer, span_of(key_mode_name(first->mode)));
+}
+
+static void
 send_request(struct producer *producer, struct request *request)
 {
 	struct message_writer writer;
-	uint32_t first = request->tokens[0];
+	const struct enqueue *first = oracle_enqueue(request->tokens[0]);
 	request->msgid = ++producer->last_msgid;
 	request->sent = true;
 	message_request(&writer, &producer->talker.output, request->msgid,
-	    SPAN_LITERAL("enqueue"), 3);
+	    SPAN_LITERAL("enqueue"), request->keyed ? 6 : 4);
 	put_key(&writer, "queue");
-	put_text(
-	    &writer, span_of(queue_rules(oracle_token_queue(first))->name));
+	put_text(&writer, span_of(queue_rules(first->queue)->name));
 	put_key(&writer, "priority");
-	put_integer(&writer, oracle_token_priority(first));
+	put_integer(&writer, first->priority);
+	put_key(&writer, "delay_ms");
+	put_integer(&writer, first->delay_ms);
+	put_keys(&writer, request);
 	put_key(&writer, request->bulk ? "bodies" : "body");
 	if (request->bulk)
 		put_array(&writer, request->count);
@@ -83,7 +156,7 @@ send_request(struct producer *producer, struct request *request)
 	CHECK(message_end(&writer) == 0);
 	note("producer %lld sends request %lld, %lld jobs, first token %lld",
 	    producer - producers, (long long)request->msgid, request->count,
-	    first);
+	    request->tokens[0]);
 	talker_send(&producer->talker);
 }
 
@@ -102,27 +175,50 @@ find_request(struct producer *producer, uint64_t msgid)
 	    (unsigned long long)msgid);
 }
 
+/* What the answer says of one job: under one name, or in an array. NULL when it
+ * says nothing. */
+static const msgpack_object *
+answer_at(const struct request *request, const msgpack_object *result,
+    const char *name, unsigned at)
+{
+	char names[16];
+	if (!request->bulk)
+		return map_find(result, name);
+	snprintf(names, sizeof(names), "%ss", name);
+	const msgpack_object *all = map_find(result, names);
+	if (all == NULL || all->type != MSGPACK_OBJECT_ARRAY ||
+	    all->via.array.size != request->count)
+		return NULL;
+	return &all->via.array.ptr[at];
+}
+
+static void
+take_id(const struct request *request, const msgpack_object *result,
+    unsigned at, bool late)
+{
+	struct acknowledged taken = { .token = request->tokens[at],
+		.result = SPAN_LITERAL("new"),
+		.late = late };
+	int64_t id = 0;
+	object_span(map_find(result, "durability"), &taken.durability);
+	if (!object_integer(
+		answer_at(request, result, "id", at), 1, INT64_MAX, &id) ||
+	    (!object_span(
+		 answer_at(request, result, "result", at), &taken.result) &&
+		(!request->bulk || request->keyed)))
+		broken("each request has one answer",
+		    "an enqueue without its ids and results");
+	taken.id = (uint64_t)id;
+	note("token %lld is acknowledged as job %lld", taken.token, id, 0, 0);
+	oracle_acknowledged(&taken);
+}
+
 static void
 take_ids(const struct request *request, const msgpack_object *result, bool late)
 {
-	const msgpack_object *ids =
-	    map_find(result, request->bulk ? "ids" : "id");
-	struct span durability = { 0 };
-	int64_t id = 0;
-	object_span(map_find(result, "durability"), &durability);
-	for (unsigned i = 0; i < request->count; i++) {
-		const msgpack_object *one = ids;
-		if (request->bulk && ids != NULL &&
-		    ids->type == MSGPACK_OBJECT_ARRAY &&
-		    ids->via.array.size == request->count)
-			one = &ids->via.array.ptr[i];
-		if (!object_integer(one, 1, INT64_MAX, &id))
-			broken("each request has one answer",
-			    "an enqueue without its ids");
-		oracle_acknowledged(
-		    request->tokens[i], (uint64_t)id, durability, late);
-	}
-	note("ids up to %lld are acknowledged", id, 0, 0, 0);
+	foreigners_note_ends();
+	for (unsigned i = 0; i < request->count; i++)
+		take_id(request, result, i, late);
 	if (request->bulk)
 		sight(SIGHT_BULK_KEPT);
 }
@@ -199,6 +295,7 @@ producers_reset(void)
 	unsigned count = 1 + (unsigned)draw(PRODUCERS_MAX);
 	memset(producers, 0, sizeof(producers));
 	backlog_most = 4 + (uint32_t)draw(40);
+	key_count = 1 + (unsigned)draw(KEYS_MOST);
 	for (unsigned i = 0; i < count; i++) {
 		struct producer *producer = &producers[i];
 		producer->used = true;

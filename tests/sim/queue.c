@@ -6,6 +6,7 @@
 #include "queue/options.h"
 #include "queue/server.h"
 #include "queue/turn.h"
+#include "tests/sim/inside.h"
 #include "tests/sim/loop.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/oracle.h"
@@ -56,6 +57,8 @@ queue_reset(void)
 		[PROMISE_RELAXED] = DURABILITY_RELAXED,
 		[PROMISE_MEMORY] = DURABILITY_MEMORY,
 	};
+	static const enum key_mode modes[] = { KEY_SERIAL, KEY_COALESCE,
+		KEY_COALESCE, KEY_PARALLEL };
 	memset(&queue, 0, sizeof(queue));
 	for (unsigned i = 0; i < QUEUES; i++) {
 		struct queue_rules *rules = &queue.rules[i];
@@ -63,11 +66,15 @@ queue_reset(void)
 		snprintf(rules->name, sizeof(rules->name), "q%u", i);
 		rules->promise = draw_promise(i);
 		rules->max_attempts = 1 + (uint32_t)draw(7);
+		rules->mode = modes[draw(4)];
+		rules->merge = (enum key_merge)draw(KEY_MERGE_COUNT);
 		name_set(&options->name, span_of(rules->name));
 		options->max_attempts = rules->max_attempts;
 		options->retry.base_ms = 1 + (int64_t)draw(200);
 		options->retry.cap_ms = options->retry.base_ms * 4;
 		options->durability = durabilities[rules->promise];
+		options->keys = rules->mode;
+		options->merge = rules->merge;
 	}
 	queue.options.configuration.queue_count = QUEUES;
 	queue.options.configuration.queues = queue.queues;
@@ -277,7 +284,9 @@ __wrap_core_step(struct core *core, const struct fact *fact)
 	step(STEP_CORE,
 	    (uint64_t)fact->kind | (uint64_t)fact->subscriber << 8 |
 		(uint64_t)fact->now_ms << 24);
+	struct inside before = inside_before(core, fact);
 	__real_core_step(core, fact);
+	inside_after(core, fact, &before);
 	if (!verifies_now())
 		return;
 	const char *wrong = verify_core(core);

@@ -9,6 +9,7 @@
 #ifndef GSQ_TESTS_SIM_QUEUE_H
 #define GSQ_TESTS_SIM_QUEUE_H
 
+#include "base/key_rule.h"
 #include "tests/sim/process.h"
 
 #include <stdbool.h>
@@ -23,6 +24,8 @@ struct queue_rules {
 	char name[16];
 	enum promise promise;
 	uint32_t max_attempts;
+	enum key_mode mode;
+	enum key_merge merge;
 };
 
 /* Draws the rules of all. */

@@ -162,6 +162,7 @@ note_delivery(struct worker *worker, const struct params_job *params)
 	    .priority = params->priority,
 	    .late = stream_is_over(worker->session.peer.fd),
 	    .queue = params->queue,
+	    .key = params->key,
 	    .body = params->body });
 }
 

@@ -320,6 +320,8 @@ strike(enum fault fault)
 	case FAULT_HANG_JOBS:
 	case FAULT_BULK:
 	case FAULT_LARGE_BODIES:
+	case FAULT_KEYS:
+	case FAULT_DELAYS:
 	case FAULT_RELAXED:
 	case FAULT_MEMORY:
 	case FAULT_FOREIGN:
@@ -462,8 +464,8 @@ reset(const struct sim_orders *orders, struct sim_outcome *outcome)
 	world.look.fire = on_look;
 	stream_reset();
 	oracle_reset();
-	machine_reset(draw(UINT64_MAX));
 	queue_reset();
+	machine_reset(draw(UINT64_MAX));
 	worker_reset();
 	tree_reset();
 	producers_reset();
