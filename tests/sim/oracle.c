@@ -154,10 +154,14 @@ static struct span
 make_body(uint32_t token, uint32_t bytes)
 {
 	char *body = oracle.body;
+	const uint32_t period = 256, first = BODY_BYTES_LEAST + period;
 	for (uint32_t i = 0; i < BODY_BYTES_LEAST; i++)
 		body[i] = (char)(token >> (i % 4 * 8));
-	for (uint32_t i = BODY_BYTES_LEAST; i < bytes; i++)
+	for (uint32_t i = BODY_BYTES_LEAST; i < bytes && i < first; i++)
 		body[i] = (char)(token * 31 + i * (token % 7 + 1));
+	for (uint32_t i = first; i < bytes; i += period)
+		memcpy(body + i, body + i - period,
+		    bytes - i < period ? bytes - i : period);
 	return (struct span){ body, bytes };
 }
 
