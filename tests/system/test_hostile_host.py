@@ -309,7 +309,8 @@ def expect_clean(gsq, recorded, job, body, words):
     variables = dict(row.split("=", 1) for row in os.fsdecode(
         found["environ"]).split("\0") if row)
     own = {"GSQ_JOB_ID": str(job), "GSQ_QUEUE": "default", "GSQ_ATTEMPT": "1",
-           "GSQ_PRIORITY": "128", "GSQ_DIR": gsq.directory}
+           "GSQ_PRIORITY": "128", "GSQ_HINTS": "1",
+           "GSQ_DIR": gsq.directory}
     is_equal({name: variables.pop(name, None) for name in own}, own,
              "variables of the job")
     strange = {name for name in variables if name not in ALLOWED
