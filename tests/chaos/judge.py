@@ -16,6 +16,7 @@ events:
     B JOB ATTEMPT WORKER HANDLER BODY UPTIME
     E JOB ATTEMPT WORKER HANDLER BODY UPTIME STATUS
 """
+import bisect
 import collections
 import dataclasses
 
@@ -84,9 +85,28 @@ class History:
     def note_death(self, death):
         self.deaths_of.setdefault(death.worker, []).append(death)
 
+    def cut_at(self, at, before=0.0):
+        """Was the power gone at that time, or going within so many seconds?
+        The cuts are in order: of thousands, one has to be looked at."""
+        place = bisect.bisect_left(self.cuts, at, key=lambda cut: cut.ended)
+        return (place < len(self.cuts) and
+                self.cuts[place].began - before <= at)
+
     def is_cut(self, sent):
         """Was the answer read after the power was gone?"""
-        return any(cut.began <= sent.at <= cut.ended for cut in self.cuts)
+        return self.cut_at(sent.at)
+
+    def is_twilight(self, offset):
+        """Was that place of the effects written after the power was gone?"""
+        place = bisect.bisect_right(
+            self.cuts, offset, key=lambda cut: cut.until)
+        return (place < len(self.cuts) and
+                self.cuts[place].since <= offset)
+
+    def queue_died_between(self, begin, end):
+        place = bisect.bisect_left(self.queue_deaths, begin)
+        return (place < len(self.queue_deaths) and
+                self.queue_deaths[place] <= end)
 
 
 @dataclasses.dataclass
@@ -161,8 +181,7 @@ def read_runs(data, history, verdict):
     if offset != len(data):
         verdict.add("torn", "the last line of effects", data[offset:])
     for run in runs:
-        run.twilight = any(cut.since <= run.begun < cut.until
-                           for cut in history.cuts)
+        run.twilight = history.is_twilight(run.begun)
     return runs
 
 
@@ -195,9 +214,7 @@ def _judge_ids(history, runs, verdict):
 
 def _is_excused(history, sent):
     """A relaxed job may be lost when power is, shortly after its answer."""
-    return not sent.durable and any(
-        cut.began - RELAXED_SECONDS <= sent.at <= cut.ended
-        for cut in history.cuts)
+    return not sent.durable and history.cut_at(sent.at, RELAXED_SECONDS)
 
 
 def _judge_losses(history, runs, verdict):
@@ -281,9 +298,8 @@ def _judge_attempts(history, run, following, verdict):
     """They go up. A queue that was away cannot say whether a worker had a job
     that nobody has, so that it does not count that run; and a power cut may
     take the last counts with it."""
-    queue_died = any(
-        run.begun_at - AWAY_SECONDS <= at <= following.begun_at + 0.02
-        for at in history.queue_deaths)
+    queue_died = history.queue_died_between(
+        run.begun_at - AWAY_SECONDS, following.begun_at + 0.02)
     least = run.attempt if queue_died else run.attempt + 1
     if following.attempt < least and not history.cuts:
         verdict.add("attempt", "attempts of job %d do not go up" % run.job,
@@ -305,6 +321,7 @@ def judge(history, data):
     """The verdict on a campaign that has come to its end: nothing is waiting,
     nothing runs. data: the file of effects."""
     verdict = Verdict()
+    history.queue_deaths.sort()
     runs = read_runs(data, history, verdict)
     verdict.counts["sent"] = len(history.sent)
     verdict.counts["runs"] = len(runs)
