@@ -7,8 +7,9 @@ import os
 import re
 
 from harness import (
-    BIN, Gsq, ROOT, Refused, SLOWNESS, is_alive, is_equal, is_true, kill,
-    limit, lines_of, run, script, temporary, wait_until, write_file)
+    BIN, Gsq, ROOT, Refused, SANITIZED, SLOWNESS, Skip, is_alive, is_equal,
+    is_true, kill, limit, lines_of, run, script, temporary, wait_until,
+    write_file)
 
 # Tells its beginning and its end; "hold" waits in between for the gate KEY.
 TELLER = r'''
@@ -204,6 +205,8 @@ def test_the_queue_dies_with_one_job_running_and_one_blocked():
 @limit(180)
 def test_a_storm():
     """20,000 events for 100 keys, and kills meanwhile."""
+    if SANITIZED:
+        raise Skip("shown without the sanitizers")
     done = run([os.path.join(ROOT, "tests", "chaos", "storm"), "--events",
                 "20000", "--keys", "100"], timeout=170 * SLOWNESS,
                environment=dict(os.environ, GSQ_BIN=BIN))
