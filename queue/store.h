@@ -28,7 +28,7 @@ struct record {
 	struct span key;    /* empty: none */
 	struct span reason; /* of the last failure; may be empty */
 	/* The ids of jobs folded into it, the oldest first; at most
-	 * ALIASES_MAX. */
+	 * ALIASES_MAX. Like a reason, a full disk forgets them. */
 	const uint64_t *aliases;
 	uint32_t alias_count;
 	int64_t due_wall_ms; /* of a delayed job: when, by the wall clock */

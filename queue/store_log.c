@@ -444,8 +444,11 @@ log_update(struct store *store, const struct record *record)
 	if (error != 0)
 		return fail(log, error);
 	struct record kept = *record;
-	if (log->is_full)
+	/* Only so much was kept free for it that the job can end. */
+	if (log->is_full) {
 		kept.reason = (struct span){ 0 };
+		kept.alias_count = 0;
+	}
 	add_record(log, at, record_write_state(at, &kept));
 	return 0;
 }

@@ -192,8 +192,10 @@ look_at_record(struct cleaner *cleaner, struct step *step, const char *payload,
 		if (cleaner->is_stuck)
 			return 0;
 		/* A reason is for people; on a full disk it has to go. */
-		if (step->is_full)
+		if (step->is_full) {
 			record.reason = (struct span){ 0 };
+			record.alias_count = 0;
+		}
 		charge(step, (uint64_t)(next - *at));
 		error = write_again(cleaner, &stored, &record);
 	}

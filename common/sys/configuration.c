@@ -227,39 +227,45 @@ check_backoff(cfg_t *section, cfg_opt_t *option)
 	return 0;
 }
 
+static struct span
+word_of(cfg_opt_t *option)
+{
+	return span_of(cfg_opt_getnstr(option, 0));
+}
+
+static int
+expect_word(cfg_t *section, cfg_opt_t *option, bool known, const char *words)
+{
+	if (!known)
+		cfg_error(section, "%s must be %s, not '%s'", option->name,
+		    words, cfg_opt_getnstr(option, 0));
+	return 0;
+}
+
 static int
 check_durability(cfg_t *section, cfg_opt_t *option)
 {
 	enum durability value;
-	const char *text = cfg_opt_getnstr(option, 0);
-	if (!durability_parse(span_of(text), &value))
-		cfg_error(section,
-		    "%s must be sync, relaxed or memory, not '%s'",
-		    option->name, text);
-	return 0;
+	return expect_word(section, option,
+	    durability_parse(word_of(option), &value),
+	    "sync, relaxed or memory");
 }
 
 static int
 check_key_mode(cfg_t *section, cfg_opt_t *option)
 {
 	enum key_mode value;
-	const char *text = cfg_opt_getnstr(option, 0);
-	if (!key_mode_parse(span_of(text), &value))
-		cfg_error(section,
-		    "%s must be serial, coalesce or parallel, not '%s'",
-		    option->name, text);
-	return 0;
+	return expect_word(section, option,
+	    key_mode_parse(word_of(option), &value),
+	    "serial, coalesce or parallel");
 }
 
 static int
 check_key_merge(cfg_t *section, cfg_opt_t *option)
 {
 	enum key_merge value;
-	const char *text = cfg_opt_getnstr(option, 0);
-	if (!key_merge_parse(span_of(text), &value))
-		cfg_error(section, "%s must be last, first or append, not '%s'",
-		    option->name, text);
-	return 0;
+	return expect_word(section, option,
+	    key_merge_parse(word_of(option), &value), "last, first or append");
 }
 
 static int
