@@ -2,6 +2,7 @@
 #include "tests/sim/machine.h"
 
 #include "queue/store_log.h"
+#include "queue/store_log_frame.h"
 #include "tests/sim/process.h"
 #include "tests/sim/queue.h"
 #include "tests/sim/sim.h"
@@ -26,8 +27,6 @@ static struct {
 	bool is_syncing;       /* by the thread */
 	struct timer sync_end; /* ... until then */
 	struct timer room, dribble, slow;
-	int last_file; /* where the last write went */
-	uint64_t last_offset;
 	bool rots;		  /* when the queue has ended */
 	struct disk_file *rotten; /* NULL: nothing is */
 	uint64_t rotten_offset;
@@ -127,8 +126,6 @@ do_write(struct io *io, int file, const struct iovec *parts, int part_count,
     uint64_t offset, size_t *ret_count)
 {
 	(void)io;
-	machine.last_file = file;
-	machine.last_offset = offset;
 	INNER(write(machine.inner, file, parts, part_count, offset, ret_count));
 }
 
@@ -332,7 +329,6 @@ machine_reset(uint64_t seed)
 	machine.store = NULL;
 	machine.power_goes = machine.is_syncing = false;
 	machine.call_failed = 0;
-	machine.last_offset = 0;
 	machine.rots = false;
 	machine.rotten = NULL;
 	machine.sync_us = USUAL_SYNC_US;
@@ -350,19 +346,64 @@ machine_release(void)
 
 /* ---- damage ---- */
 
+static bool
+is_segment(const struct disk *disk, int name)
+{
+	return strncmp(disk->seen.names[name], "segment-", 8) == 0;
+}
+
+/* The frame that lies over a place of a file, or where there is none the rest
+ * of one of before. False at neither. */
+static bool
+frame_over(
+    const struct disk_file *file, uint64_t offset, struct frame *ret_frame)
+{
+	uint64_t at = 0;
+	while (at + FRAME_HEADER_BYTES <= file->bytes && at <= offset) {
+		uint64_t bytes = DISK_SECTOR_BYTES;
+		bool is_frame = frame_read(file->seen + at, 0, ret_frame);
+		if (is_frame)
+			bytes = frame_bytes(ret_frame->payload_bytes);
+		if (is_frame && offset < at + bytes)
+			return true;
+		at += bytes;
+	}
+	return false;
+}
+
+/* The last frame that one behind it says was safe. */
+static uint64_t
+vouched_for(const struct disk *disk)
+{
+	uint64_t through = 0;
+	struct frame frame;
+	for (int i = 0; i < disk->seen.count; i++) {
+		const struct disk_file *file = &disk->files[disk->seen.files[i]];
+		for (uint64_t at = 0; is_segment(disk, i) &&
+		     at + FRAME_HEADER_BYTES <= file->bytes;
+		     at += DISK_SECTOR_BYTES)
+			if (!file->dirty[at / DISK_SECTOR_BYTES] &&
+			    frame_read(file->seen + at, 0, &frame) &&
+			    frame.synced_through > through)
+				through = frame.synced_through;
+	}
+	return through;
+}
+
 /* What the last frames have is safe, but nothing says so yet: its loss looks
- * like that of a write that was not finished. So only another segment than
- * theirs will do, and the older half of it. */
+ * like that of a write that was not finished. */
 static bool
 may_rot(const struct disk_file *file, uint64_t offset)
 {
 	const char *bytes = file->seen + offset;
+	struct frame frame;
 	bool is_written = false;
 	if (file->dirty[offset / DISK_SECTOR_BYTES])
 		return false;
 	for (unsigned i = 0; i < ROT_BYTES; i++)
 		is_written |= bytes[i] != 0;
-	return is_written;
+	return is_written && frame_over(file, offset, &frame) &&
+	    frame.sequence <= vouched_for(&machine.disk);
 }
 
 static void
@@ -370,15 +411,14 @@ rot(void)
 {
 	struct disk *disk = &machine.disk;
 	machine.rots = false;
-	if (machine.last_offset < 4096 || disk->seen.count == 0)
+	if (disk->seen.count == 0)
 		return;
 	int at = (int)draw((uint64_t)disk->seen.count);
 	int number = disk->seen.files[at];
 	struct disk_file *file = &disk->files[number];
-	if (strncmp(disk->seen.names[at], "segment-", 8) != 0 ||
-	    number == machine.last_file || file->bytes < 4096)
+	if (!is_segment(disk, at) || file->bytes < 4096)
 		return;
-	uint64_t offset = draw(file->bytes / 2 / ROT_BYTES) * ROT_BYTES;
+	uint64_t offset = draw(file->bytes / ROT_BYTES) * ROT_BYTES;
 	if (chance(500)) /* where frames have their headers */
 		offset = offset / DISK_SECTOR_BYTES * DISK_SECTOR_BYTES +
 		    draw(4) * ROT_BYTES;
