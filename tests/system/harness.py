@@ -737,8 +737,12 @@ class Client:
     def __init__(self, path, timeout=None):
         self.timeout = WAIT if timeout is None else timeout
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(self.timeout)
+        # Waits where the door is crowded: with settimeout it would not.
+        self.socket.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO,
+            struct.pack("@ll", int(self.timeout) + 1, 0))
         self.socket.connect(path)
+        self.socket.settimeout(self.timeout)
         self.unpacker = msgpack.Unpacker(raw=False, strict_map_key=False)
         self.messages = collections.deque()
         self.last_msgid = 0
