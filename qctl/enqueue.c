@@ -30,7 +30,7 @@ struct loading {
 	struct gsq *gsq;
 	const char *queue;
 	/* Absent: gsq's default. */
-	struct gsq_field priority, delay, mode;
+	struct gsq_field priority, delay, mode, ttr, attempts;
 	const char *key;   /* of all; NULL: none */
 	bool is_keyed;	   /* each body says its own */
 	const char *noun;  /* "line" or "body": what is counted */
@@ -209,6 +209,8 @@ send_batch(struct loading *loading)
 		loading->priority,
 		loading->delay,
 		loading->mode,
+		loading->ttr,
+		loading->attempts,
 	};
 	uint64_t msgid;
 	enum gsq_status status = gsq_request(
@@ -564,6 +566,9 @@ do_enqueue(struct command *command)
 		    integer_option(command, OPTION_PRIORITY, "priority"),
 		.delay = integer_option(command, OPTION_IN, "delay_ms"),
 		.mode = gsq_text("mode", command->options[OPTION_MODE].text),
+		.ttr = integer_option(command, OPTION_TTR, "ttr_ms"),
+		.attempts =
+		    integer_option(command, OPTION_ATTEMPTS, "max_attempts"),
 		.key = command->options[OPTION_KEY].text,
 		.is_keyed = command->options[OPTION_KEYED].text != NULL,
 	};

@@ -5,6 +5,8 @@
 #include "base/units.h"
 #include "queue/inspect.h"
 #include "queue/report.h"
+#include "queue/request.h"
+#include "queue/steering.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "wire/method.h"
@@ -17,84 +19,6 @@
 
 /* When a handler that says "not now" does not say when. */
 #define RETRY_DELAY_MS SECOND_MS
-
-/* One request, or a notification, which has no answer. */
-struct request {
-	struct client *client;
-	bool wants_answer;
-	uint64_t msgid;
-};
-
-static struct turn *
-turn_of(const struct request *request)
-{
-	return &request->client->server->turn;
-}
-
-/* The answer to what has just changed something: not before it is kept. */
-static enum visible
-visible(const struct request *request)
-{
-	return turn_of(request)->gathering ? VISIBLE_COMMITTED : VISIBLE_NOW;
-}
-
-/* The answer to what makes a worker drop a result: the change that is behind it
- * may be of an earlier turn and still be lost, be it on its way to the disk;
- * then the answer waits for the batch after it. */
-static enum visible
-visible_when_kept(const struct request *request)
-{
-	if (turn_is_busy(turn_of(request)))
-		turn_wait(turn_of(request));
-	return visible(request);
-}
-
-static void
-refuse(const struct request *request, enum refusal refusal, const char *words)
-{
-	struct server *server = request->client->server;
-	server->refused++;
-	if (request->wants_answer)
-		outlet_refuse_when(&server->outlet, request->client,
-		    request->msgid, refusal, words,
-		    refusal == REFUSAL_STALE ? visible_when_kept(request)
-					     : VISIBLE_NOW);
-	else
-		log_event(LOG_DEBUG, "refused",
-		    "client_pid=%d refusal=%s words=\"%s\"",
-		    (int)request->client->credentials.pid,
-		    refusal_name(refusal), words);
-}
-
-/* What the core refused. */
-static void
-refuse_as_core(const struct request *request)
-{
-	const struct core *core = &turn_of(request)->core;
-	refuse(request, core->refusal, core->words);
-}
-
-static void
-begin_answer(
-    const struct request *request, struct message_writer *writer, uint32_t keys)
-{
-	message_response(writer, &request->client->peer.output, request->msgid);
-	put_map(writer, keys);
-}
-
-static void
-end_answer(const struct request *request, struct message_writer *writer)
-{
-	outlet_end(&request->client->server->outlet, request->client, writer,
-	    visible(request));
-}
-
-static enum refusal
-step(const struct request *request, struct fact *fact, struct span body)
-{
-	fact->now_ms = server_now_ms(request->client->server);
-	return turn_step(turn_of(request), fact, body);
-}
 
 /* ---- enqueue ---- */
 
@@ -285,16 +209,24 @@ answer_enqueue(const struct request *request, struct span queue,
     const struct bodies *bodies)
 {
 	struct server *server = request->client->server;
-	enum durability durability = turn_durability(turn_of(request), queue);
+	enum durability durability =
+	    turn_durability(request_turn(request), queue);
 	struct message_writer writer;
 	if (!request->wants_answer)
 		return;
 	bool has_results = bodies->objects == NULL || has_keys(bodies);
-	begin_answer(request, &writer, has_results ? 3 : 2);
+	request_begin(request, &writer, has_results ? 3 : 2);
 	put_taken(&writer, bodies, server->taken);
 	put_key(&writer, "durability");
 	put_text(&writer, span_of(durability_name(durability)));
-	end_answer(request, &writer);
+	request_end(request, &writer);
+}
+
+static struct job_terms
+take_terms(const struct params_enqueue *params)
+{
+	return (struct job_terms){ .ttr_ms = request_ttr(params->ttr_ms),
+		.max_attempts = (uint32_t)params->max_attempts };
 }
 
 /* All or none, except where memory ends in the middle: then there is no answer,
@@ -303,7 +235,7 @@ static void
 enqueue_all(const struct request *request, const struct params_enqueue *params,
     const struct bodies *bodies)
 {
-	struct turn *turn = turn_of(request);
+	struct turn *turn = request_turn(request);
 	struct taken *taken = request->client->server->taken;
 	report_enqueue(params->queue, turn->core.next_id, bodies->count);
 	for (uint32_t i = 0; i < bodies->count; i++) {
@@ -312,11 +244,12 @@ enqueue_all(const struct request *request, const struct params_enqueue *params,
 		fact.enqueue.key = key_at_place(bodies, i);
 		fact.enqueue.mode = bodies->mode;
 		fact.enqueue.delay_ms = params->delay_ms;
+		fact.enqueue.terms = take_terms(params);
 		fact.enqueue.queue = params->queue;
 		fact.enqueue.body_bytes = (uint32_t)body.count;
 		fact.enqueue.priority = (uint8_t)params->priority;
 		fact.enqueue.wall_ms = clock_wall_ms();
-		if (step(request, &fact, body) == REFUSAL_NONE) {
+		if (request_step(request, &fact, body) == REFUSAL_NONE) {
 			taken[i].id = turn->core.answer;
 			taken[i].result = turn->core.result;
 			/* What that job was added with may not be safe yet. */
@@ -324,7 +257,7 @@ enqueue_all(const struct request *request, const struct params_enqueue *params,
 				turn_wait(turn);
 			continue;
 		}
-		refuse_as_core(request);
+		request_refuse_as_core(request);
 		if (i > 0)
 			shutdown(request->client->peer.fd, SHUT_RDWR);
 		return;
@@ -343,10 +276,10 @@ on_enqueue(const struct request *request, const void *from)
 	if (refusal == REFUSAL_NONE)
 		refusal = take_keys(params, &bodies, words, sizeof(words));
 	if (refusal != REFUSAL_NONE)
-		refuse(request, refusal, words);
-	else if (!turn_has_room(turn_of(request), params->queue, bodies.count,
-		     bodies.bytes))
-		refuse(request, REFUSAL_FULL,
+		request_refuse(request, refusal, words);
+	else if (!turn_has_room(request_turn(request), params->queue,
+		     bodies.count, bodies.bytes))
+		request_refuse(request, REFUSAL_FULL,
 		    "no room on the disk; it is taken again when jobs have "
 		    "ended or there is space");
 	else
@@ -406,7 +339,7 @@ answer_subscribe(const struct request *request, const struct held_list *held)
 		return;
 	for (size_t i = 0; i < held->count; i++)
 		unknown += !held->items[i].stands;
-	begin_answer(request, &writer, 2);
+	request_begin(request, &writer, 2);
 	put_key(&writer, "unknown");
 	put_array(&writer, unknown);
 	for (size_t i = 0; i < held->count; i++)
@@ -415,7 +348,8 @@ answer_subscribe(const struct request *request, const struct held_list *held)
 	put_key(&writer, "pid");
 	put_integer(&writer, getpid());
 	outlet_end(&request->client->server->outlet, request->client, &writer,
-	    unknown > 0 ? visible_when_kept(request) : visible(request));
+	    unknown > 0 ? request_visible_when_kept(request)
+			: request_visible(request));
 }
 
 /* Who the kernel says it is counts: only a process can speak for itself, so
@@ -446,8 +380,8 @@ subscribe(const struct request *request, const struct params_subscribe *params,
 	fact.subscribe.held = held->items;
 	fact.subscribe.held_count = held->count;
 	take_identity(client, params, &fact);
-	if (step(request, &fact, (struct span){ 0 }) != REFUSAL_NONE) {
-		refuse_as_core(request);
+	if (request_step(request, &fact, (struct span){ 0 }) != REFUSAL_NONE) {
+		request_refuse_as_core(request);
 		return;
 	}
 	client->subscriber = (uint32_t)server->turn.core.answer;
@@ -466,7 +400,7 @@ on_subscribe(const struct request *request, const void *from)
 	if (wrong == NULL && params->min_demand >= params->max_demand)
 		wrong = "\"min_demand\" must be less than \"max_demand\"";
 	if (wrong != NULL)
-		refuse(request, REFUSAL_BAD_ARGUMENT, wrong);
+		request_refuse(request, REFUSAL_BAD_ARGUMENT, wrong);
 	else
 		subscribe(request, params, &held);
 	free(held.items);
@@ -482,16 +416,16 @@ on_demand(const struct request *request, const void *from)
 		.subscriber = client->subscriber };
 	fact.demand.queue = params->queue;
 	fact.demand.n = (uint32_t)params->n;
-	if (step(request, &fact, (struct span){ 0 }) != REFUSAL_NONE) {
-		refuse_as_core(request);
+	if (request_step(request, &fact, (struct span){ 0 }) != REFUSAL_NONE) {
+		request_refuse_as_core(request);
 		return;
 	}
-	uint64_t pending = turn_of(request)->core.answer;
-	report_demand(&turn_of(request)->core, client->subscriber,
+	uint64_t pending = request_turn(request)->core.answer;
+	report_demand(&request_turn(request)->core, client->subscriber,
 	    params->queue, fact.demand.n, pending);
 	if (!request->wants_answer)
 		return;
-	begin_answer(request, &writer, 1);
+	request_begin(request, &writer, 1);
 	put_key(&writer, "pending");
 	put_unsigned(&writer, pending);
 	outlet_end(&client->server->outlet, client, &writer, VISIBLE_NOW);
@@ -509,6 +443,9 @@ take_verdict(const msgpack_object *map, struct outcome *outcome)
 			outcome->verdict = verdict;
 	}
 	object_span(map_find(map, "reason"), &outcome->reason);
+	int64_t signal;
+	outcome->crashed =
+	    object_integer(map_find(map, "signal"), 1, INT32_MAX, &signal);
 	outcome->delay_ms = RETRY_DELAY_MS;
 	object_integer(
 	    map_find(map, "delay_ms"), 0, DURATION_MS_MAX, &outcome->delay_ms);
@@ -575,14 +512,14 @@ on_result(const struct request *request, const void *from)
 	fact.result.id = (uint64_t)params->job;
 	fact.result.delivery = (uint32_t)params->delivery;
 	fact.result.outcome = take_outcome(params->error);
-	if (step(request, &fact, (struct span){ 0 }) != REFUSAL_NONE) {
-		refuse_as_core(request);
+	if (request_step(request, &fact, (struct span){ 0 }) != REFUSAL_NONE) {
+		request_refuse_as_core(request);
 		return;
 	}
 	if (!request->wants_answer)
 		return;
-	begin_answer(request, &writer, 0);
-	end_answer(request, &writer);
+	request_begin(request, &writer, 0);
+	request_end(request, &writer);
 }
 
 /* ---- looking and waiting ---- */
@@ -642,7 +579,7 @@ on_wait(const struct request *request, const void *from)
 	const char *words = "say either \"id\" or \"queue\"";
 	enum refusal refusal = REFUSAL_BAD_ARGUMENT;
 	/* That a job has ended must not be undone once it was told. */
-	enum visible when = visible_when_kept(request);
+	enum visible when = request_visible_when_kept(request);
 	if (params->id != 0 && params->queue.count == 0)
 		refusal = watch_job(watch, client, request->msgid,
 		    (uint64_t)params->id, when, &words);
@@ -650,7 +587,7 @@ on_wait(const struct request *request, const void *from)
 		refusal = watch_queue(
 		    watch, client, request->msgid, params->queue, when, &words);
 	if (refusal != REFUSAL_NONE)
-		refuse(request, refusal, words);
+		request_refuse(request, refusal, words);
 }
 
 static void
@@ -660,7 +597,7 @@ on_events(const struct request *request, const void *from)
 	struct message_writer writer;
 	watch_events(
 	    &request->client->server->watch, request->client, params->queue);
-	begin_answer(request, &writer, 0);
+	request_begin(request, &writer, 0);
 	outlet_end(&request->client->server->outlet, request->client, &writer,
 	    VISIBLE_NOW);
 }
@@ -684,6 +621,10 @@ static const struct {
 	[METHOD_stats] = { on_stats, false },
 	[METHOD_wait] = { on_wait, false },
 	[METHOD_events] = { on_events, false },
+	[METHOD_touch] = { steering_touch, true },
+	[METHOD_cancel] = { steering_cancel, true },
+	[METHOD_delete] = { steering_delete, true },
+	[METHOD_retry] = { steering_retry, true },
 };
 
 static void
@@ -695,7 +636,7 @@ refuse_unknown(const struct request *request, struct span method)
 		    (int)method.count, method.bytes);
 	else
 		snprintf(words, sizeof(words), "no such method");
-	refuse(request, REFUSAL_NO_METHOD, words);
+	request_refuse(request, REFUSAL_NO_METHOD, words);
 }
 
 static void
@@ -715,6 +656,10 @@ on_call(struct client *client, const struct message *message)
 		struct params_stats stats;
 		struct params_wait wait;
 		struct params_events events;
+		struct params_touch touch;
+		struct params_cancel cancel;
+		struct params_delete delete;
+		struct params_retry retry;
 	} params;
 	char reason[REASON_BYTES_MAX];
 	struct request request = { .client = client,
@@ -736,7 +681,7 @@ on_call(struct client *client, const struct message *message)
 		refusal = method_decode(
 		    method, message->params, &params, reason, sizeof(reason));
 	if (refusal != REFUSAL_NONE)
-		refuse(&request, refusal, reason);
+		request_refuse(&request, refusal, reason);
 	else
 		actions[method].act(&request, &params);
 }

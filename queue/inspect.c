@@ -3,6 +3,8 @@
 
 #include "base/key_rule.h"
 #include "base/limits.h"
+#include "core/lease.h"
+#include "queue/select.h"
 #include "sys/clock.h"
 
 #include <inttypes.h>
@@ -13,11 +15,6 @@
 
 /* What a list shows of a body. */
 #define LIST_BODY_BYTES 64
-
-/* Jobs that one list request looks at: about a millisecond, so that nobody
- * waits for a list. A page may be short of what was asked, and next tells
- * where to go on. */
-#define LIST_LOOKS_MAX 20000
 
 static void
 finish(struct client *client, struct message_writer *writer)
@@ -69,11 +66,16 @@ inspect_ping(struct client *client, uint64_t msgid)
 /* ---- jobs ---- */
 
 static uint32_t
-count_particulars(const struct job *job, const char *reason)
+count_particulars(
+    const struct core *core, const struct job *job, const char *reason)
 {
 	uint32_t count = *reason != '\0';
-	if (job->state == JOB_RUNNING)
+	count += job->crashes > 0;
+	count += job->cancelled;
+	if (job->state == JOB_RUNNING) {
 		count += 3;
+		count += lease_left_ms(core, job) != INT64_MAX;
+	}
 	if (job->state == JOB_DELAYED || job->state == JOB_DEAD)
 		count++;
 	if (job->key != 0)
@@ -94,6 +96,8 @@ put_particulars(struct message_writer *writer, const struct server *server,
 		put_pair(writer, "worker_pid", subscriber->pid);
 		put_pair(
 		    writer, "running_ms", not_negative(now_ms - job->at_ms));
+		if (lease_left_ms(core, job) != INT64_MAX)
+			put_pair(writer, "left_ms", lease_left_ms(core, job));
 	} else if (job->state == JOB_DELAYED) {
 		put_pair(
 		    writer, "due_in_ms", not_negative(job->at_ms - now_ms));
@@ -103,6 +107,12 @@ put_particulars(struct message_writer *writer, const struct server *server,
 	}
 	if (*reason != '\0')
 		put_pair_text(writer, "reason", reason);
+	if (job->crashes > 0)
+		put_pair(writer, "crashes", job->crashes);
+	if (job->cancelled) {
+		put_key(writer, "cancelled");
+		put_boolean(writer, true);
+	}
 	if (job->key == 0)
 		return;
 	put_key(writer, "key");
@@ -121,7 +131,7 @@ put_job(struct message_writer *writer, struct server *server, uint32_t handle,
 	struct span body = turn_body(&server->turn, job);
 	if (body.count > body_bytes_max)
 		body.count = body_bytes_max;
-	put_map(writer, 8 + count_particulars(job, reason));
+	put_map(writer, 8 + count_particulars(core, job, reason));
 	put_key(writer, "id");
 	put_unsigned(writer, job->id);
 	put_pair_text(
@@ -181,80 +191,21 @@ inspect_peek(
 
 /* ---- list ---- */
 
-struct filter {
-	uint32_t lane;	      /* 0: all */
-	enum job_state state; /* JOB_NONE: all */
-	struct span key;      /* empty: all */
-};
-
-static bool
-passes(
-    const struct core *core, const struct filter *filter, const struct job *job)
-{
-	return (filter->lane == 0 || filter->lane == job->lane) &&
-	    (filter->state == JOB_NONE || filter->state == job->state) &&
-	    (filter->key.count == 0 ||
-		span_is(filter->key, keys_text_of(&core->keys, job)));
-}
-
-/* The handles of at most room jobs that pass, in the order of their ids;
- * returns how many. *after goes on to where the next page begins, 0 at the
- * end. */
-static uint32_t
-find_page(const struct core *core, const struct filter *filter, uint64_t *after,
-    uint32_t *handles, uint32_t room)
-{
-	uint32_t count = 0;
-	uint32_t looks = 0;
-	uint32_t handle = jobs_after(&core->jobs, *after);
-	while (handle != 0 && count < room && looks++ < LIST_LOOKS_MAX) {
-		const struct job *job = job_at(&core->jobs, handle);
-		*after = job->id;
-		if (passes(core, filter, job))
-			handles[count++] = handle;
-		handle = jobs_next(&core->jobs, handle);
-	}
-	if (handle == 0)
-		*after = 0;
-	return count;
-}
-
 static void
-answer_page(struct client *client, uint64_t msgid, const uint32_t *handles,
-    uint32_t count, uint64_t next)
+answer_page(
+    struct client *client, uint64_t msgid, const struct selection *selection)
 {
 	struct message_writer writer;
 	message_response(&writer, &client->peer.output, msgid);
 	put_map(&writer, 2);
 	put_key(&writer, "jobs");
-	put_array(&writer, count);
-	for (uint32_t i = 0; i < count; i++)
-		put_job(&writer, client->server, handles[i], LIST_BODY_BYTES);
+	put_array(&writer, selection->count);
+	for (uint32_t i = 0; i < selection->count; i++)
+		put_job(&writer, client->server, selection->jobs[i],
+		    LIST_BODY_BYTES);
 	put_key(&writer, "next");
-	put_unsigned(&writer, next);
+	put_unsigned(&writer, selection->next);
 	finish(client, &writer);
-}
-
-/* What is wrong with what is looked for, in words[words_bytes]. */
-static enum refusal
-take_filter(const struct params_list *params, struct filter *filter,
-    char *words, size_t words_bytes)
-{
-	if (params->key.bytes != NULL && !key_is_valid(params->key)) {
-		snprintf(words, words_bytes,
-		    "a key has 1 to %d bytes, none of them zero",
-		    KEY_BYTES_MAX);
-		return REFUSAL_BAD_NAME;
-	}
-	filter->key = params->key;
-	if (params->state.count == 0)
-		return REFUSAL_NONE;
-	filter->state = job_state_of_name(params->state);
-	if (filter->state != JOB_NONE)
-		return REFUSAL_NONE;
-	snprintf(words, words_bytes,
-	    "\"state\" must be ready, blocked, delayed, running or dead");
-	return REFUSAL_BAD_ARGUMENT;
 }
 
 void
@@ -262,28 +213,17 @@ inspect_list(
     struct client *client, uint64_t msgid, const struct params_list *params)
 {
 	const struct core *core = &client->server->turn.core;
-	struct filter filter = { 0 };
-	uint32_t handles[1000] = { 0 }; /* as many as limit may say */
-	uint64_t after = (uint64_t)params->after;
-	char words[80];
-	enum refusal refusal =
-	    take_filter(params, &filter, words, sizeof(words));
+	struct selection selection;
+	char words[SELECTION_WORDS_BYTES];
+	enum refusal refusal = select_begin(
+	    &selection, core, params->queue, params->state, params->key, words);
 	if (refusal != REFUSAL_NONE) {
 		refuse(client, msgid, refusal, words);
 		return;
 	}
-	if (params->queue.count > 0) {
-		const struct lane *lane =
-		    lanes_find(&core->lanes, params->queue);
-		if (lane == NULL) {
-			answer_page(client, msgid, handles, 0, 0);
-			return;
-		}
-		filter.lane = lane->handle;
-	}
-	uint32_t count =
-	    find_page(core, &filter, &after, handles, (uint32_t)params->limit);
-	answer_page(client, msgid, handles, count, after);
+	select_page(
+	    &selection, core, (uint64_t)params->after, (uint32_t)params->limit);
+	answer_page(client, msgid, &selection);
 }
 
 /* ---- queues, workers, counters ---- */
@@ -455,6 +395,10 @@ inspect_stats(struct client *client, uint64_t msgid)
 		{ "released", counters->released },
 		{ "died", counters->died },
 		{ "dead", counters->dead },
+		{ "timed_out", counters->timed_out },
+		{ "cancelled", counters->cancelled },
+		{ "deleted", counters->deleted },
+		{ "revived", counters->revived },
 		{ "stale", counters->stale },
 		{ "refused", server->refused },
 		{ "longest_turn_us", (uint64_t)server->longest_turn_us },

@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue/record.h"
 
+#include "base/units.h"
 #include "core/job.h"
 
 #include <string.h>
 
 /* In the log, behind the kinds that are told. */
 enum { RECORD_KEYED_FULL = RECORD_GONE + 1, RECORD_KEYED_STATE };
+
+/* In the byte of state and cause, between them: flags follow. */
+#define HAS_FLAGS 0x08
+
+/* What few jobs have. The values follow the flags in this order. */
+enum record_flag {
+	FLAG_CRASHES = 1 << 0,
+	FLAG_CANCELLED = 1 << 1,
+	FLAG_TTR = 1 << 2,
+	FLAG_ATTEMPTS = 1 << 3,
+	FLAGS_KNOWN = FLAG_CRASHES | FLAG_CANCELLED | FLAG_TTR | FLAG_ATTEMPTS
+};
 
 /* ---- writing ---- */
 
@@ -37,14 +50,54 @@ saved_state(const struct job *job)
 	return job->state == JOB_BLOCKED ? JOB_READY : job->state;
 }
 
+static uint8_t
+flags_of(const struct record *record)
+{
+	const struct job *job = record->job;
+	uint8_t flags = 0;
+	if (job->crashes > 0)
+		flags |= FLAG_CRASHES;
+	if (job->cancelled)
+		flags |= FLAG_CANCELLED;
+	if (record->terms.ttr_ms != 0)
+		flags |= FLAG_TTR;
+	if (record->terms.max_attempts != 0)
+		flags |= FLAG_ATTEMPTS;
+	return flags;
+}
+
+/* 0: as long as it wants. */
+static uint64_t
+number_of_ttr(int64_t ttr_ms)
+{
+	return ttr_ms == TTR_NONE ? 0 : (uint64_t)ttr_ms;
+}
+
+static char *
+write_flags(char *at, const struct record *record, uint8_t flags)
+{
+	*at++ = (char)flags;
+	if (flags & FLAG_CRASHES)
+		*at++ = (char)record->job->crashes;
+	if (flags & FLAG_TTR)
+		at = write_number(at, number_of_ttr(record->terms.ttr_ms));
+	if (flags & FLAG_ATTEMPTS)
+		at = write_number(at, record->terms.max_attempts);
+	return at;
+}
+
 static char *
 write_where(char *at, const struct record *record)
 {
 	const struct job *job = record->job;
 	struct span reason = record->reason;
+	uint8_t flags = flags_of(record);
 	if (reason.count > REASON_BYTES_MAX)
 		reason.count = REASON_BYTES_MAX;
-	*at++ = (char)(saved_state(job) | job->cause << 4);
+	*at++ = (char)(saved_state(job) | (flags != 0 ? HAS_FLAGS : 0) |
+	    job->cause << 4);
+	if (flags != 0)
+		at = write_flags(at, record, flags);
 	*at++ = (char)job->priority;
 	at = write_number(at, job->delivery);
 	at = write_number(at, job->attempt);
@@ -148,11 +201,30 @@ read_bytes(struct cursor *cursor, uint64_t count)
 }
 
 static void
+read_flags(struct cursor *cursor, struct stored *stored)
+{
+	uint8_t flags = read_byte(cursor);
+	cursor->failed |= flags == 0 || (flags & ~FLAGS_KNOWN) != 0;
+	if (flags & FLAG_CRASHES)
+		stored->crashes = read_byte(cursor);
+	stored->cancelled = (flags & FLAG_CANCELLED) != 0;
+	if (flags & FLAG_TTR) {
+		uint64_t ttr_ms = read_number(cursor, DURATION_MS_MAX);
+		stored->terms.ttr_ms = ttr_ms == 0 ? TTR_NONE : (int64_t)ttr_ms;
+	}
+	if (flags & FLAG_ATTEMPTS)
+		stored->terms.max_attempts =
+		    (uint32_t)read_number(cursor, ATTEMPTS_MAX);
+}
+
+static void
 read_where(struct cursor *cursor, struct stored *stored)
 {
 	uint8_t both = read_byte(cursor);
-	stored->state = both & 0x0f;
+	stored->state = both & (HAS_FLAGS - 1);
 	stored->cause = both >> 4;
+	if (both & HAS_FLAGS)
+		read_flags(cursor, stored);
 	stored->priority = read_byte(cursor);
 	stored->delivery = (uint32_t)read_number(cursor, UINT32_MAX);
 	stored->attempt = (uint16_t)read_number(cursor, UINT16_MAX);
@@ -165,7 +237,8 @@ read_where(struct cursor *cursor, struct stored *stored)
 	/* What no queue ever wrote; the core would end the process for it. */
 	cursor->failed |= stored->attempt > stored->delivery ||
 	    (stored->state == JOB_RUNNING && stored->attempt == 0) ||
-	    (stored->state == JOB_DEAD) != (stored->cause != CAUSE_NONE);
+	    (stored->state == JOB_DEAD) != (stored->cause != CAUSE_NONE) ||
+	    (stored->cancelled && stored->state != JOB_RUNNING);
 }
 
 static void
@@ -240,8 +313,9 @@ record_read(const char **at, const char *end, struct stored *ret_stored)
 	return true;
 }
 
-uint64_t
-record_alias(struct span *aliases)
+/* The next one; 0 behind the last. */
+static uint64_t
+take_alias(struct span *aliases)
 {
 	const char *end = aliases->bytes + aliases->count;
 	struct cursor cursor = { (const unsigned char *)aliases->bytes,
@@ -252,6 +326,39 @@ record_alias(struct span *aliases)
 	aliases->bytes = (const char *)cursor.at;
 	aliases->count = (size_t)(end - aliases->bytes);
 	return id;
+}
+
+void
+record_restore(const struct stored *full, const struct stored *last,
+    struct job *job, uint64_t *aliases, struct record *ret_record)
+{
+	struct span left = last->aliases;
+	uint64_t id;
+	*job = (struct job){
+		.id = full->id,
+		.enqueued_ms = full->enqueued_ms,
+		.body_bytes = full->body_bytes,
+		.delivery = last->delivery,
+		.attempt = last->attempt,
+		.priority = last->priority,
+		.state = last->state,
+		.cause = last->cause,
+		.hints = last->hints,
+		.mode = full->mode,
+		.crashes = last->crashes,
+		.cancelled = last->cancelled,
+	};
+	*ret_record = (struct record){
+		.job = job,
+		.queue = full->queue,
+		.key = full->key,
+		.reason = last->reason,
+		.terms = last->terms,
+		.aliases = aliases,
+		.due_wall_ms = last->due_wall_ms,
+	};
+	while ((id = take_alias(&left)) != 0)
+		aliases[ret_record->alias_count++] = id;
 }
 
 bool

@@ -7,7 +7,8 @@
  *   GONE   it is over
  *
  * FULL and STATE of a job with a key say more, and have a kind of their own in
- * the log. A job is never BLOCKED there: that follows from the others.
+ * the log; and few jobs have what few have: flags tell what follows. A job is
+ * never BLOCKED there: that follows from the others.
  *
  * A record is its kind, then numbers in seven bits a byte, lower ones first,
  * then the texts, each behind its length. A record that changes shape gets a
@@ -27,7 +28,7 @@ enum record_kind { RECORD_FULL = 1, RECORD_STATE, RECORD_GONE };
 
 /* No record is longer than this and its body. */
 #define RECORD_BYTES_MAX                                           \
-	(72u + NAME_BYTES_MAX + REASON_BYTES_MAX + KEY_BYTES_MAX + \
+	(96u + NAME_BYTES_MAX + REASON_BYTES_MAX + KEY_BYTES_MAX + \
 	    10u * ALIASES_MAX)
 
 /* What a record says; its texts are inside of it. A STATE knows neither
@@ -43,8 +44,11 @@ struct stored {
 	uint8_t priority;
 	uint8_t state;
 	uint8_t cause;
-	uint8_t mode;	/* of a FULL */
+	uint8_t mode; /* of a FULL */
+	uint8_t crashes;
+	bool cancelled;
 	uint32_t hints; /* 1 without a key */
+	struct job_terms terms;
 	struct span queue;
 	struct span key;     /* of a FULL; empty: none */
 	struct span aliases; /* of jobs folded into it; for record_alias */
@@ -63,8 +67,11 @@ char *record_write_gone(char *at, uint64_t id);
  * writer wrote. */
 bool record_read(const char **at, const char *end, struct stored *ret_stored);
 
-/* Takes the next one of stored->aliases; 0 behind the last. */
-uint64_t record_alias(struct span *aliases);
+/* A job as its FULL record and the last one of it say, which may be the same.
+ * The texts stay where they are; aliases[ALIASES_MAX] and *job are the
+ * record's. The body's handle is left to the caller. */
+void record_restore(const struct stored *full, const struct stored *last,
+    struct job *job, uint64_t *aliases, struct record *ret_record);
 
 /* The same of a record whose body need not be there: the first
  * RECORD_BYTES_MAX bytes will do. *ret_bytes: where the body of a FULL begins;

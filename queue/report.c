@@ -29,6 +29,10 @@ static const struct {
 	[EVENT_RELEASED] = { LOG_INFO, "released" },
 	[EVENT_RETURNED] = { LOG_WARNING, "returned" },
 	[EVENT_DEAD] = { LOG_ERROR, "dead" },
+	[EVENT_OVERDUE] = { LOG_WARNING, "overdue" },
+	[EVENT_CANCELLED] = { LOG_INFO, "cancelled" },
+	[EVENT_DELETED] = { LOG_INFO, "deleted" },
+	[EVENT_REVIVED] = { LOG_INFO, "revived" },
 	[EVENT_SUBSCRIBED] = { LOG_DEBUG, "subscribe" },
 	[EVENT_GONE] = { LOG_DEBUG, "gone" },
 };
@@ -62,7 +66,8 @@ static void
 report_job(const struct core *core, const struct wish *wish)
 {
 	const char *reason = "";
-	if (wish->job != 0 && wish->event != EVENT_DELIVERED)
+	if (wish->job != 0 && wish->event >= EVENT_FAILED &&
+	    wish->event <= EVENT_DEAD)
 		reason =
 		    job_reason(&core->jobs, job_at(&core->jobs, wish->job));
 	log_event(events[wish->event].level, events[wish->event].word,

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "core/lease.h"
 #include "queue/inlet.h"
 #include "queue/report.h"
 #include "queue/store_log.h"
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Connections taken in one turn: a storm of them must not keep the others
@@ -32,6 +34,12 @@
 #define ACCEPT_PAUSE_MS 100
 
 /* ---- effects of the turn ---- */
+
+static uint32_t
+has_end(const struct server *server, const struct job *job)
+{
+	return lease_left_ms(&server->turn.core, job) != INT64_MAX;
+}
 
 static void
 put_job(struct message_writer *writer, const struct server *server,
@@ -56,6 +64,10 @@ put_job(struct message_writer *writer, const struct server *server,
 		put_key(writer, "hints");
 		put_unsigned(writer, job->hints);
 	}
+	if (has_end(server, job)) {
+		put_key(writer, "ttr_ms");
+		put_integer(writer, lease_left_ms(&server->turn.core, job));
+	}
 	put_key(writer, "body");
 	put_bytes(writer, body);
 }
@@ -70,22 +82,70 @@ on_deliver(void *context, uint32_t subscriber, uint32_t handle,
 	struct message_writer writer;
 	if (client == NULL)
 		return; /* its end is on the way, and the job comes back */
-	message_request(&writer, &client->peer.output, job->msgid,
-	    SPAN_LITERAL("job"), job->key != 0 ? 9 : 7);
+	uint32_t msgid = job_lease(&server->turn.core.jobs, job)->msgid;
+	message_request(&writer, &client->peer.output, msgid,
+	    SPAN_LITERAL("job"),
+	    7 + (job->key != 0 ? 2u : 0u) + has_end(server, job));
 	put_job(&writer, server, job, body);
 	outlet_end(&server->outlet, client, &writer,
 	    kept ? VISIBLE_NOW : VISIBLE_COMMITTED);
 }
 
 static void
-on_kill(void *context, int64_t pid)
+on_stop(void *context, const struct wish *wish)
+{
+	struct server *server = context;
+	const struct core *core = &server->turn.core;
+	const struct job *job = job_at(&core->jobs, wish->job);
+	const struct lane *lane = lane_at(&core->lanes, job->lane);
+	struct client *client = roster_find(&server->roster, wish->subscriber);
+	struct message_writer writer;
+	if (client == NULL)
+		return; /* it is told when it comes back */
+	message_notification(
+	    &writer, &client->peer.output, SPAN_LITERAL("stop"), 4);
+	put_key(&writer, "id");
+	put_unsigned(&writer, wish->id);
+	put_key(&writer, "delivery");
+	put_unsigned(&writer, wish->delivery);
+	put_key(&writer, "grace_ms");
+	put_integer(&writer, lane->policy.ttr_grace_ms);
+	put_key(&writer, "reason");
+	put_text(&writer,
+	    job->cancelled ? SPAN_LITERAL("cancelled")
+			   : SPAN_LITERAL("timeout"));
+	outlet_end(&server->outlet, client, &writer, VISIBLE_NOW);
+}
+
+/* Why a worker is not to live on. */
+static const char *
+end_reason(const struct wish *wish)
+{
+	return wish->id != 0 ? "it does not stop a job that it was asked to"
+			     : "it holds jobs and is silent";
+}
+
+static void
+on_kill(void *context, const struct wish *wish)
 {
 	struct server *server = context;
 	log_event(LOG_WARNING, "kill-asked",
-	    "worker_pid=%" PRId64 " reason=\"it holds jobs and is silent\"",
-	    pid);
-	channel_kill(
-	    &server->channel, pid, SPAN_LITERAL("it holds jobs and is silent"));
+	    "worker_pid=%" PRId64 " reason=\"%s\"", wish->pid,
+	    end_reason(wish));
+	channel_kill(&server->channel, wish->pid, span_of(end_reason(wish)));
+}
+
+static void
+on_cut_off(void *context, const struct wish *wish)
+{
+	struct server *server = context;
+	struct client *client = roster_find(&server->roster, wish->subscriber);
+	if (client == NULL)
+		return;
+	log_event(LOG_WARNING, "cut-off",
+	    "client_pid=%d job=%" PRIu64 " reason=\"%s\"",
+	    (int)client->credentials.pid, wish->id, end_reason(wish));
+	shutdown(client->peer.fd, SHUT_RDWR);
 }
 
 static void
@@ -464,7 +524,10 @@ policy_of(const void *context, struct span queue)
 	    configuration_queue(&options->configuration, name.text);
 	return (struct lane_policy){
 		.max_attempts = (uint32_t)found.max_attempts,
+		.max_crashes = (uint32_t)found.max_crashes,
 		.retry = found.retry,
+		.ttr_ms = found.ttr_ms,
+		.ttr_grace_ms = found.ttr_grace_ms,
 		.durability = found.durability,
 		.mode = found.keys,
 		.merge = found.merge,
@@ -485,7 +548,9 @@ load_store(struct server *server)
 {
 	static const struct turn_effects effects = {
 		.deliver = on_deliver,
+		.stop = on_stop,
 		.kill = on_kill,
+		.cut_off = on_cut_off,
 		.tell = on_tell,
 		.show = on_show,
 		.batch_leaves = on_batch_leaves,

@@ -13,12 +13,11 @@
 #define GSQ_QUEUE_STORE_H
 
 #include "base/span.h"
+#include "core/job.h"
 #include "core/lane.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct job;
 
 /* One job as it is kept. Borrowed during the call. */
 struct record {
@@ -27,6 +26,7 @@ struct record {
 	struct span queue;
 	struct span key;    /* empty: none */
 	struct span reason; /* of the last failure; may be empty */
+	struct job_terms terms;
 	/* The ids of jobs folded into it, the oldest first; at most
 	 * ALIASES_MAX. Like a reason, a full disk forgets them. */
 	const uint64_t *aliases;

@@ -126,30 +126,11 @@ restore_job(void *context, const struct kept *kept)
 	int error = read_kept(log, kept, &full, &state, &body);
 	if (error != 0)
 		return error;
-	struct job job = {
-		.id = full.id,
-		.body = body,
-		.enqueued_ms = full.enqueued_ms,
-		.body_bytes = full.body_bytes,
-		.delivery = state.delivery,
-		.attempt = state.attempt,
-		.priority = state.priority,
-		.state = state.state,
-		.cause = state.cause,
-		.hints = state.hints,
-		.mode = full.mode,
-	};
+	struct job job;
+	struct record record;
 	uint64_t aliases[ALIASES_MAX];
-	uint32_t alias_count = 0;
-	while (state.aliases.count > 0)
-		aliases[alias_count++] = record_alias(&state.aliases);
-	struct record record = { .job = &job,
-		.queue = full.queue,
-		.key = full.key,
-		.aliases = aliases,
-		.alias_count = alias_count,
-		.reason = state.reason,
-		.due_wall_ms = state.due_wall_ms };
+	record_restore(&full, &state, &job, aliases, &record);
+	job.body = body;
 	log->account = account_with(&log->account, 1, full.body_bytes);
 	log->store.owner.restore(log->store.owner.context, &record);
 	return 0;

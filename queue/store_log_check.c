@@ -314,78 +314,61 @@ read_place(
 	return error;
 }
 
+/* What is told of a job outlives the next read. */
+struct head {
+	struct stored stored;
+	char bytes[RECORD_BYTES_MAX];
+	uint32_t body_at; /* how far behind its place */
+};
+
 static int
-read_head(struct check *check, uint64_t place, struct stored *ret_stored,
-    uint32_t *ret_bytes)
+keep_head(struct check *check, uint64_t place, struct head *head)
 {
 	struct span bytes;
 	int error = read_place(check, place, RECORD_BYTES_MAX, &bytes);
 	if (error != 0)
 		return error;
-	return record_read_head(bytes.bytes, bytes.bytes + bytes.count,
-		   ret_stored, ret_bytes)
+	memcpy(head->bytes, bytes.bytes, bytes.count);
+	return record_read_head(head->bytes, head->bytes + bytes.count,
+		   &head->stored, &head->body_at)
 	    ? 0
 	    : EBADMSG;
 }
 
-/* The texts of a job, which outlive the next read. */
-struct texts {
-	struct name queue;
-	char reason[REASON_BYTES_MAX];
-};
-
-static void
-take_where(struct job *job, struct record *record, struct texts *texts,
-    const struct stored *stored)
+static int
+copy_record(
+    struct copying *copying, const struct record *record, struct span body)
 {
-	job->delivery = stored->delivery;
-	job->attempt = stored->attempt;
-	job->priority = stored->priority;
-	job->state = stored->state;
-	job->cause = stored->cause;
-	record->due_wall_ms = stored->due_wall_ms;
-	record->reason = (struct span){ texts->reason, stored->reason.count };
-	if (stored->reason.count > 0)
-		memcpy(
-		    texts->reason, stored->reason.bytes, stored->reason.count);
+	char *at;
+	int error =
+	    writer_room(copying->writer, RECORD_BYTES_MAX + body.count, &at);
+	if (error == 0)
+		writer_added(
+		    copying->writer, record_write_full(at, record, body));
+	return error;
 }
 
 static int
 copy_job(void *context, const struct kept *kept)
 {
 	struct copying *copying = context;
-	struct stored stored;
-	struct texts texts;
+	struct head full, last;
+	struct job job;
+	struct record record;
+	uint64_t aliases[ALIASES_MAX];
 	struct span body = { 0 };
-	uint32_t bytes, ignored;
-	char *at;
-	int error = read_head(copying->check, kept->full, &stored, &bytes);
+	int error = keep_head(copying->check, kept->full, &full);
+	if (error == 0 && kept->state != 0)
+		error = keep_head(copying->check, kept->state, &last);
 	if (error != 0)
 		return error;
-	uint32_t body_bytes = stored.body_bytes;
-	struct job job = { .id = stored.id, .enqueued_ms = stored.enqueued_ms };
-	struct record record = { .job = &job };
-	take_where(&job, &record, &texts, &stored);
-	if (!name_set(&texts.queue, stored.queue))
-		return EBADMSG;
-	record.queue = span_of(texts.queue.text);
-	if (kept->state != 0) {
-		error =
-		    read_head(copying->check, kept->state, &stored, &ignored);
-		if (error != 0)
-			return error;
-		take_where(&job, &record, &texts, &stored);
-	}
-	if (body_bytes > 0)
-		error = read_place(
-		    copying->check, kept->full + bytes, body_bytes, &body);
-	if (error == 0)
-		error = writer_room(
-		    copying->writer, RECORD_BYTES_MAX + body_bytes, &at);
-	if (error != 0)
-		return error;
-	writer_added(copying->writer, record_write_full(at, &record, body));
-	return 0;
+	const struct stored *stored =
+	    kept->state != 0 ? &last.stored : &full.stored;
+	record_restore(&full.stored, stored, &job, aliases, &record);
+	if (job.body_bytes > 0)
+		error = read_place(copying->check, kept->full + full.body_at,
+		    job.body_bytes, &body);
+	return error != 0 ? error : copy_record(copying, &record, body);
 }
 
 static int

@@ -89,6 +89,7 @@ make_record(struct turn *turn, uint32_t handle, struct record *record)
 		.queue = span_of(lane->name.text),
 		.key = keys_text_of(&turn->core.keys, job),
 		.reason = span_of(job_reason(&turn->core.jobs, job)),
+		.terms = job_terms(&turn->core.jobs, job),
 	};
 	if (job->state == JOB_DELAYED)
 		record->due_wall_ms = wall_of(job->at_ms);
@@ -115,6 +116,7 @@ on_restore(void *context, const struct record *record)
 	fact.restore.aliases = record->aliases;
 	fact.restore.alias_count = record->alias_count;
 	fact.restore.reason = record->reason;
+	fact.restore.terms = record->terms;
 	if (record->job->state == JOB_DELAYED)
 		fact.restore.job.at_ms = monotonic_of(record->due_wall_ms);
 	core_step(&turn->core, &fact);
@@ -360,8 +362,14 @@ carry_out(struct turn *turn, const struct wish *wish, struct span body)
 	case WISH_DELIVER:
 		deliver(turn, wish);
 		break;
+	case WISH_STOP:
+		turn->effects.stop(turn->effects.context, wish);
+		break;
 	case WISH_KILL:
-		turn->effects.kill(turn->effects.context, wish->pid);
+		turn->effects.kill(turn->effects.context, wish);
+		break;
+	case WISH_CUT_OFF:
+		turn->effects.cut_off(turn->effects.context, wish);
 		break;
 	case WISH_TELL:
 		turn->effects.tell(turn->effects.context, wish);

@@ -43,8 +43,15 @@ struct turn_effects {
 	void (*deliver)(void *context, uint32_t subscriber, uint32_t job,
 	    struct span body, bool kept);
 
-	/* Have the supervisor kill that worker. */
-	void (*kill)(void *context, int64_t pid);
+	/* Ask a subscriber to end a run: wish is WISH_STOP. It need not hear
+	 * it. */
+	void (*stop)(void *context, const struct wish *wish);
+
+	/* Have the supervisor kill a worker: wish is WISH_KILL. */
+	void (*kill)(void *context, const struct wish *wish);
+
+	/* Close the connection of a subscriber: wish is WISH_CUT_OFF. */
+	void (*cut_off)(void *context, const struct wish *wish);
 
 	/* Something happened; wish is WISH_TELL. */
 	void (*tell)(void *context, const struct wish *wish);

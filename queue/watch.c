@@ -117,6 +117,24 @@ answer(struct watch *watch, struct client *client, uint64_t msgid,
 	outlet_end(watch->outlet, client, &writer, visible);
 }
 
+static void
+note_removed(struct watch *watch, const struct wish *wish)
+{
+	watch->removed[watch->removed_count++ % REMOVED_MAX] =
+	    (struct removed){ wish->id, wish->event };
+}
+
+/* Of a job that is not there: done, unless somebody took it away. A dead one
+ * stays, and one that was folded is found as another. */
+static const char *
+end_of(const struct watch *watch, uint64_t id)
+{
+	for (uint32_t i = 0; i < REMOVED_MAX; i++)
+		if (watch->removed[i].id == id)
+			return core_event_name(watch->removed[i].how);
+	return id >= watch->first_id ? "done" : "gone";
+}
+
 enum refusal
 watch_job(struct watch *watch, struct client *client, uint64_t msgid,
     uint64_t id, enum visible visible, const char **ret_words)
@@ -128,10 +146,7 @@ watch_job(struct watch *watch, struct client *client, uint64_t msgid,
 		return REFUSAL_NOT_FOUND;
 	}
 	if (handle == 0) {
-		/* A job ends in no other way than done or dead, and a dead one
-		 * stays; one that was folded is found as another. */
-		answer(watch, client, msgid,
-		    id >= watch->first_id ? "done" : "gone", visible);
+		answer(watch, client, msgid, end_of(watch, id), visible);
 		return REFUSAL_NONE;
 	}
 	if (job_at(&core->jobs, handle)->state == JOB_DEAD) {
@@ -309,7 +324,7 @@ failed_somehow(enum core_event event)
 {
 	return event == EVENT_FAILED || event == EVENT_RETRIED ||
 	    event == EVENT_RELEASED || event == EVENT_RETURNED ||
-	    event == EVENT_DEAD;
+	    event == EVENT_DEAD || event == EVENT_CANCELLED;
 }
 
 static struct particulars
@@ -398,7 +413,9 @@ watch_tell(struct watch *watch, const struct wish *wish, enum visible visible)
 		tell_watchers(watch, wish, visible);
 	if (wish->event == EVENT_FOLDED)
 		follow_fold(watch, wish);
-	if (wish->event != EVENT_DONE && wish->event != EVENT_DEAD)
+	if (wish->event == EVENT_CANCELLED || wish->event == EVENT_DELETED)
+		note_removed(watch, wish);
+	else if (wish->event != EVENT_DONE && wish->event != EVENT_DEAD)
 		return;
 	if (watch->jobs != NULL)
 		answer_job_waiters(

@@ -18,7 +18,17 @@
  */
 #define WAITERS_PER_CLIENT_MAX 10000
 
+/* Jobs that were cancelled or deleted, and are remembered as such: whoever asks
+ * for one of them does so soon. */
+#define REMOVED_MAX 1024
+
 struct awaited;
+
+/* A job that ended otherwise than done. */
+struct removed {
+	uint64_t id;
+	enum core_event how;
+};
 
 struct watch {
 	const struct core *core;
@@ -28,6 +38,8 @@ struct watch {
 	struct waiter_list queues; /* who waits for a queue; there are few */
 	uint64_t sequence;	   /* of the last event */
 	uint64_t first_id; /* jobs below may have been lost by a restart */
+	struct removed removed[REMOVED_MAX]; /* the oldest makes room */
+	uint64_t removed_count;		     /* ever */
 };
 
 /* first_id: a job below that is not there may have been lost by a restart;

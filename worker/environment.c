@@ -49,6 +49,7 @@ environment_init(
 	*variables++ = environment->attempt;
 	*variables++ = environment->priority;
 	*variables++ = environment->hints;
+	*variables++ = environment->deadline;
 	*variables++ = environment->directory;
 	for (size_t i = 0; i < count; i++)
 		if (is_allowed(from[i]))
@@ -77,6 +78,8 @@ environment_of_job(struct environment *environment, const struct job_facts *job)
 	    "GSQ_PRIORITY=%" PRId64, job->priority);
 	snprintf(environment->hints, sizeof(environment->hints),
 	    "GSQ_HINTS=%" PRId64, job->hints);
+	snprintf(environment->deadline, sizeof(environment->deadline),
+	    "GSQ_DEADLINE_MS=%" PRId64, job->deadline_ms);
 	snprintf(environment->key, sizeof(environment->key), "GSQ_KEY=%.*s",
 	    (int)job->key.count, job->key.bytes);
 	return environment->variables + (job->key.count == 0);

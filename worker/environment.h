@@ -12,9 +12,9 @@
 
 #include <stdint.h>
 
-/* GSQ_JOB_ID, GSQ_QUEUE, GSQ_ATTEMPT, GSQ_PRIORITY, GSQ_HINTS, GSQ_DIR and, of
- * a job with a key, GSQ_KEY */
-#define ENVIRONMENT_JOB_VARIABLES 7
+/* GSQ_JOB_ID, GSQ_QUEUE, GSQ_ATTEMPT, GSQ_PRIORITY, GSQ_HINTS, GSQ_DEADLINE_MS,
+ * GSQ_DIR and, of a job with a key, GSQ_KEY */
+#define ENVIRONMENT_JOB_VARIABLES 8
 
 /* What a handler is told of its job. */
 struct job_facts {
@@ -23,7 +23,8 @@ struct job_facts {
 	int64_t attempt;
 	int64_t priority;
 	int64_t hints;
-	struct span key; /* empty: none */
+	int64_t deadline_ms; /* wall clock; 0: none */
+	struct span key;     /* empty: none */
 };
 
 struct environment {
@@ -37,6 +38,7 @@ struct environment {
 	char queue[NAME_BYTES_MAX + 16];
 	char attempt[40];
 	char priority[40];
+	char deadline[40];
 	char *directory; /* owned */
 };
 

@@ -337,7 +337,7 @@ see_exited(struct ledger *ledger, const struct ledger_fact *fact,
     struct ledger_wishes *wishes)
 {
 	struct ledger_job *job = fact->exited.job;
-	CHECK(job->state == LEDGER_RUNNING || job->state == LEDGER_STOPPING);
+	CHECK(is_in_hand(job));
 	if (job->state == LEDGER_STOPPING) {
 		uint64_t id = job->id;
 		forget(ledger, job);
@@ -422,6 +422,16 @@ see_unknown(struct ledger *ledger, const struct ledger_fact *fact,
 	job = find_unconfirmed(ledger, fact->unknown);
 	if (job != NULL && job->connection < ledger->connection)
 		forget(ledger, job);
+}
+
+static void
+see_end(struct ledger *ledger, const struct ledger_fact *fact,
+    struct ledger_wishes *wishes)
+{
+	struct ledger_job *job = find(&ledger->in_hand, fact->end.id);
+	if (job != NULL &&
+	    (fact->end.delivery == 0 || fact->end.delivery == job->delivery))
+		wishes->end = job;
 }
 
 static void
@@ -540,6 +550,7 @@ ledger_step(struct ledger *ledger, const struct ledger_fact *fact)
 		[LEDGER_CONNECTED] = see_connected,
 		[LEDGER_LOST] = see_lost,
 		[LEDGER_UNKNOWN] = see_unknown,
+		[LEDGER_END] = see_end,
 		[LEDGER_QUIET] = see_quiet,
 		[LEDGER_APPETITE] = see_appetite,
 	};

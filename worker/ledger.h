@@ -92,6 +92,7 @@ enum ledger_event {
 	LEDGER_CONNECTED, /* a new connection; subscribe is being sent */
 	LEDGER_LOST,	  /* it is over */
 	LEDGER_UNKNOWN,	  /* the queue does not know that job as ours */
+	LEDGER_END,	  /* the queue wants that run to end, and its result */
 	LEDGER_QUIET,	  /* no more asking, for ever */
 	LEDGER_APPETITE	  /* from now on that much */
 };
@@ -111,6 +112,10 @@ struct ledger_fact {
 		uint64_t settled;
 		uint64_t answered;
 		uint64_t unknown;
+		struct {
+			uint64_t id;
+			uint32_t delivery; /* 0: whichever it is */
+		} end;
 		enum ledger_appetite appetite;
 	};
 };
@@ -123,6 +128,8 @@ struct ledger_wishes {
 	struct ledger_job *keep;
 	/* Kill its run, or forget what was kept; EXITED follows. */
 	struct ledger_job *stop;
+	/* Ask its run to end, or do not begin it; EXITED follows. */
+	struct ledger_job *end;
 	/* Send its outcome: SENT as the response to its msgid, REQUESTED as a
 	 * `result` request with its msgid. Good until the next step. */
 	struct ledger_job *send;

@@ -173,7 +173,8 @@ outcome_print(const struct outcome *outcome, const char *command, char *text,
 		print_cannot_run(outcome->number, command, text, text_bytes);
 		break;
 	case OUTCOME_CAUSE_STOPPED:
-		snprintf(text, text_bytes, "worker stops");
+		snprintf(text, text_bytes,
+		    outcome->asked ? "it was stopped" : "worker stops");
 		break;
 	}
 }

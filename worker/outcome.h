@@ -23,7 +23,7 @@ enum outcome_cause {
 	OUTCOME_CAUSE_EXIT,	  /* number: the exit status */
 	OUTCOME_CAUSE_SIGNAL,	  /* number: of the signal that killed it */
 	OUTCOME_CAUSE_CANNOT_RUN, /* number: the errno; it never began */
-	OUTCOME_CAUSE_STOPPED	  /* the worker stops */
+	OUTCOME_CAUSE_STOPPED	  /* the worker stops, or it was asked to end */
 };
 
 /* Small, because a worker keeps one for each result that the queue has not
@@ -32,6 +32,7 @@ struct outcome {
 	enum outcome_verdict verdict;
 	enum outcome_cause cause;
 	int number;
+	bool asked; /* to end: it says nothing about the job */
 	int64_t delay_ms;
 };
 

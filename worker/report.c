@@ -4,12 +4,20 @@
 #include "base/limits.h"
 #include "wire/message.h"
 
+/* What died of a signal when it was asked to end has not crashed, and the queue
+ * is to take it for no crash. */
+static bool
+has_signal(const struct outcome *outcome)
+{
+	return outcome->cause == OUTCOME_CAUSE_SIGNAL && !outcome->asked;
+}
+
 /* The keys of a verdict: verdict, reason, and one more for some. */
 static uint32_t
 count_keys(const struct outcome *outcome)
 {
-	bool has_number = outcome->cause == OUTCOME_CAUSE_EXIT ||
-	    outcome->cause == OUTCOME_CAUSE_SIGNAL;
+	bool has_number =
+	    outcome->cause == OUTCOME_CAUSE_EXIT || has_signal(outcome);
 	bool has_delay = outcome->verdict == OUTCOME_RETRY;
 	return 2u + (has_number ? 1u : 0u) + (has_delay ? 1u : 0u);
 }
@@ -26,10 +34,9 @@ put_outcome(struct message_writer *writer, const struct outcome *outcome,
 	put_text(writer, span_of(reason));
 	if (outcome->cause == OUTCOME_CAUSE_EXIT)
 		put_key(writer, "exit");
-	if (outcome->cause == OUTCOME_CAUSE_SIGNAL)
+	if (has_signal(outcome))
 		put_key(writer, "signal");
-	if (outcome->cause == OUTCOME_CAUSE_EXIT ||
-	    outcome->cause == OUTCOME_CAUSE_SIGNAL)
+	if (outcome->cause == OUTCOME_CAUSE_EXIT || has_signal(outcome))
 		put_integer(writer, outcome->number);
 	if (outcome->verdict == OUTCOME_RETRY) {
 		put_key(writer, "delay_ms");

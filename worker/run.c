@@ -34,6 +34,7 @@ struct run {
 	struct ledger_job *job;
 	enum run_state state;
 	bool interrupted; /* by the worker's own end */
+	bool asked;	  /* to end, by the queue */
 	int64_t attempt;
 	int64_t priority;
 	int64_t hints;
@@ -41,7 +42,9 @@ struct run {
 	int64_t began_ms;
 	struct outcome outcome; /* SWEEPING */
 	struct handler handler;
-	struct event timer; /* of a built-in handler that takes its time */
+	int64_t ttr_ms;	    /* 0: as long as it wants */
+	struct event timer; /* of a built-in handler that takes its time, and
+			     * of the grace of a process */
 	size_t body_bytes;
 	size_t key_bytes; /* 0: it has none */
 	char body[];	  /* and the key behind it */
@@ -90,12 +93,20 @@ log_end(const struct run *run, const struct outcome *outcome)
 }
 
 static void
+drop_timer(struct run *run)
+{
+	if (event_initialized(&run->timer))
+		event_del(&run->timer);
+}
+
+static void
 drop(struct run *run)
 {
 	struct runs *runs = run->runs;
 	TAILQ_REMOVE(&runs->list, run, in_all);
 	runs->count--;
 	run->job->context = NULL;
+	drop_timer(run);
 	free(run);
 }
 
@@ -194,10 +205,12 @@ outcome_of_process(const struct run *run, const siginfo_t *info)
 {
 	if (run->interrupted)
 		return outcome_of_stop();
-	if (info->si_code == CLD_EXITED)
-		return outcome_of_exit(info->si_status, run->refusals,
-		    random_next(&run->runs->random));
-	return outcome_of_signal(info->si_status);
+	struct outcome outcome = info->si_code == CLD_EXITED
+	    ? outcome_of_exit(info->si_status, run->refusals,
+		  random_next(&run->runs->random))
+	    : outcome_of_signal(info->si_status);
+	outcome.asked = run->asked;
+	return outcome;
 }
 
 static void
@@ -205,6 +218,7 @@ reaped(struct run *run, const siginfo_t *info)
 {
 	run->outcome = outcome_of_process(run, info);
 	run->state = RUN_SWEEPING;
+	drop_timer(run);
 	handler_reaped(&run->handler);
 }
 
@@ -267,6 +281,8 @@ start_process(struct run *run)
 		.attempt = run->attempt,
 		.priority = run->priority,
 		.hints = run->hints,
+		.deadline_ms =
+		    run->ttr_ms > 0 ? clock_wall_ms() + run->ttr_ms : 0,
 		.key = { run->body + run->body_bytes, run->key_bytes },
 	};
 	const struct handler_command command = {
@@ -360,6 +376,7 @@ make_run(
 	if (params->delivery > params->attempt)
 		run->refusals = (uint64_t)(params->delivery - params->attempt);
 	run->hints = params->hints;
+	run->ttr_ms = params->ttr_ms;
 	run->body_bytes = body_bytes;
 	run->key_bytes = key_bytes;
 	if (body_bytes > 0)
@@ -443,10 +460,50 @@ runs_stop(struct runs *runs, struct ledger_job *job)
 	} else if (has_process(run)) {
 		handler_signal(&run->handler, SIGKILL);
 	} else {
-		if (run->state == RUN_GOING)
-			event_del(&run->timer);
 		end(run, &stopped);
 	}
+}
+
+static void
+on_grace_over(evutil_socket_t fd, short what, void *context)
+{
+	struct run *run = context;
+	(void)fd;
+	(void)what;
+	log_event(LOG_WARNING, "kill",
+	    "job=%" PRIu64 " handler_pid=%d reason=\"it does not end\"",
+	    run->job->id, (int)run->handler.pid);
+	handler_signal(&run->handler, SIGKILL);
+}
+
+/* What is asked twice has the grace of the first time. */
+static void
+ask_to_end(struct run *run, int64_t grace_ms)
+{
+	struct timeval grace = timeval_of(grace_ms);
+	if (run->asked || run->state == RUN_SWEEPING)
+		return;
+	run->asked = true;
+	handler_signal(&run->handler, SIGTERM);
+	evtimer_assign(&run->timer, run->runs->base, on_grace_over, run);
+	/* Without memory for the time there is none. */
+	if (event_add(&run->timer, &grace) != 0)
+		handler_signal(&run->handler, SIGKILL);
+}
+
+void
+runs_end(struct runs *runs, struct ledger_job *job, int64_t grace_ms)
+{
+	struct run *run = job->context;
+	struct outcome stopped = outcome_of_stop();
+	stopped.verdict = OUTCOME_FAIL;
+	stopped.asked = true;
+	if (run == NULL)
+		runs->on_ended(runs->context, job, &stopped);
+	else if (has_process(run))
+		ask_to_end(run, grace_ms);
+	else
+		end(run, &stopped);
 }
 
 /* A built-in run has nothing that could be asked. What is kept follows its
@@ -465,7 +522,6 @@ runs_interrupt(struct runs *runs)
 			handler_signal(&run->handler, SIGTERM);
 			continue;
 		}
-		event_del(&run->timer);
 		end(run, &stopped);
 	}
 }
@@ -553,8 +609,7 @@ static void
 discard(struct run *run)
 {
 	handler_close(&run->handler);
-	if (event_initialized(&run->timer))
-		event_del(&run->timer);
+	drop_timer(run);
 	free(run);
 }
 

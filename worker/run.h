@@ -75,6 +75,10 @@ void runs_go_on(struct runs *runs, struct ledger_job *job);
 /* Kills the run, or forgets what was kept. */
 void runs_stop(struct runs *runs, struct ledger_job *job);
 
+/* Asks the run to end, and kills it after the grace; what was only kept does
+ * not begin. */
+void runs_end(struct runs *runs, struct ledger_job *job, int64_t grace_ms);
+
 /* Asks all that go to end, and gives their jobs back. */
 void runs_interrupt(struct runs *runs);
 

@@ -195,18 +195,45 @@ hear_request(struct session *session, const struct message *message)
 }
 
 static void
-hear_notification(struct session *session, const struct message *message)
+hear_settled(struct session *session, const struct params_settled *params)
 {
-	struct params_settled params;
-	char reason[REASON_BYTES_MAX];
-	if (message->odd_params ||
-	    method_of_name(message->method) != METHOD_settled ||
-	    method_decode(METHOD_settled, message->params, &params, reason,
-		sizeof(reason)) != REFUSAL_NONE)
-		return;
 	tell(session,
 	    &(struct ledger_fact){
-		.event = LEDGER_SETTLED, .settled = (uint64_t)params.n });
+		.event = LEDGER_SETTLED, .settled = (uint64_t)params->n });
+}
+
+static void
+hear_stop(struct session *session, const struct params_stop *params)
+{
+	const struct ledger_fact fact = { .event = LEDGER_END,
+		.end = { .id = (uint64_t)params->id,
+		    .delivery = (uint32_t)params->delivery } };
+	const struct ledger_wishes wishes =
+	    ledger_step(&session->ledger, &fact);
+	if (wishes.end != NULL)
+		session->events->on_end(session->context, wishes.end, params);
+	end_of_turn_follows(session);
+}
+
+/* Others than these may come some day. */
+static void
+hear_notification(struct session *session, const struct message *message)
+{
+	union {
+		struct params_settled settled;
+		struct params_stop stop;
+	} params;
+	char reason[REASON_BYTES_MAX];
+	enum method method = method_of_name(message->method);
+	if ((method != METHOD_settled && method != METHOD_stop) ||
+	    message->odd_params ||
+	    method_decode(method, message->params, &params, reason,
+		sizeof(reason)) != REFUSAL_NONE)
+		return;
+	if (method == METHOD_settled)
+		hear_settled(session, &params.settled);
+	else
+		hear_stop(session, &params.stop);
 }
 
 /* ---- hearing: answers ---- */

@@ -35,6 +35,12 @@ struct session_events {
 	/* Kill its run, or forget what was kept; then session_finish. */
 	void (*on_stop)(void *context, struct ledger_job *job);
 
+	/* Its time is over, or it is cancelled: ask its run to end, kill it
+	 * after a grace, or do not begin it; then session_finish. params are
+	 * good during the call. */
+	void (*on_end)(void *context, struct ledger_job *job,
+	    const struct params_stop *params);
+
 	/* The queue accepted us, for the first time. */
 	void (*on_subscribed)(void *context);
 

@@ -194,6 +194,19 @@ on_stop(void *context, struct ledger_job *job)
 }
 
 static void
+on_end(void *context, struct ledger_job *job, const struct params_stop *params)
+{
+	struct work *work = context;
+	log_event(LOG_INFO, "stop",
+	    "job=%llu reason=%s hint=\"its handler gets TERM, and KILL after "
+	    "%lld ms\"",
+	    (unsigned long long)job->id,
+	    log_quote(params->reason, REASON_BYTES_MAX),
+	    (long long)params->grace_ms);
+	runs_end(&work->runs, job, params->grace_ms);
+}
+
+static void
 on_subscribed(void *context)
 {
 	struct work *work = context;
@@ -242,6 +255,7 @@ static const struct session_events session_events = {
 	.on_keep = on_keep,
 	.on_go_on = on_go_on,
 	.on_stop = on_stop,
+	.on_end = on_end,
 	.on_subscribed = on_subscribed,
 	.on_turn = on_turn,
 };

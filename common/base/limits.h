@@ -18,6 +18,10 @@
 #define MERGED_BODY_BYTES_MAX (64u * 1024)
 #define MERGED_HINTS_MAX      1000
 
+/* Attempts of a job, and workers and handlers that it may kill, at most. */
+#define ATTEMPTS_MAX 1000
+#define CRASHES_MAX  255
+
 /* Ids of jobs that were folded into one, by which it is still found; the oldest
  * is forgotten first. A job is tried ten times, and folded as often. */
 #define ALIASES_MAX 16

@@ -18,12 +18,14 @@
 
 #define RESTARTS_MAX	   1000000
 #define WINDOW_SECONDS_MAX 86400
-#define ATTEMPTS_MAX	   1000
 #define INCLUDE_DEPTH_MAX  10
 #define POOLS_MAX	   CHILDREN_MAX
 #define ERROR_BYTES_MAX	   1024
 
 #define ATTEMPTS_DEFAULT   10
+#define CRASHES_DEFAULT	   3
+#define TTR_DEFAULT	   (5 * MINUTE_MS)
+#define TTR_GRACE_DEFAULT  (5 * SECOND_MS)
 #define RETRY_BASE_DEFAULT (2 * SECOND_MS)
 #define RETRY_CAP_DEFAULT  HOUR_MS
 #define QUEUE_DEFAULT	   "default"
@@ -123,6 +125,7 @@ static const struct integer_rule {
 	long max;
 } integer_rules[] = {
 	{ "queue", "max_attempts", 1, ATTEMPTS_MAX },
+	{ "queue", "max_crashes", 0, CRASHES_MAX },
 	{ "pool", "workers", 0, CHILDREN_MAX },
 	{ "pool", "max_demand", 1, DEMAND_MAX },
 	{ "pool", "min_demand", 0, DEMAND_MAX - 1 },
@@ -139,6 +142,8 @@ static const struct duration_rule {
 	{ "supervisor", "stop_grace", 0, DAY_MS },
 	{ "queue", "retry_base", 0, 366 * DAY_MS },
 	{ "queue", "retry_cap", 0, 366 * DAY_MS },
+	{ "queue", "ttr", 0, 366 * DAY_MS },
+	{ "queue", "ttr_grace", 0, HOUR_MS },
 };
 
 #define COUNT(rules) (sizeof(rules) / sizeof((rules)[0]))
@@ -387,6 +392,9 @@ static const struct {
 	{ "queue|max_attempts", check_integer },
 	{ "queue|retry_base", check_duration },
 	{ "queue|retry_cap", check_duration },
+	{ "queue|max_crashes", check_integer },
+	{ "queue|ttr", check_duration },
+	{ "queue|ttr_grace", check_duration },
 	{ "queue|durability", check_durability },
 	{ "queue|keys", check_key_mode },
 	{ "queue|merge", check_key_merge },
@@ -518,7 +526,10 @@ static struct queue_options
 default_queue(const char *name)
 {
 	struct queue_options queue = { .max_attempts = ATTEMPTS_DEFAULT,
+		.max_crashes = CRASHES_DEFAULT,
 		.retry = { RETRY_BASE_DEFAULT, RETRY_CAP_DEFAULT },
+		.ttr_ms = TTR_DEFAULT,
+		.ttr_grace_ms = TTR_GRACE_DEFAULT,
 		.keys = KEY_SERIAL };
 	name_set(&queue.name, span_of(name));
 	return queue;
@@ -534,6 +545,11 @@ take_queue(struct configuration *configuration, cfg_t *section)
 	    duration_of(section, "retry_base", queue.retry.base_ms);
 	queue.retry.cap_ms =
 	    duration_of(section, "retry_cap", queue.retry.cap_ms);
+	queue.max_crashes =
+	    integer_of(section, "max_crashes", queue.max_crashes);
+	queue.ttr_ms = duration_of(section, "ttr", queue.ttr_ms);
+	queue.ttr_grace_ms =
+	    duration_of(section, "ttr_grace", queue.ttr_grace_ms);
 	if (cfg_size(section, "durability") > 0)
 		durability_parse(span_of(cfg_getstr(section, "durability")),
 		    &queue.durability);
@@ -651,6 +667,9 @@ make_schema(void)
 	cfg_opt_t queue[] = { CFG_INT("max_attempts", 0, CFGF_NODEFAULT),
 		CFG_STR("retry_base", NULL, CFGF_NODEFAULT),
 		CFG_STR("retry_cap", NULL, CFGF_NODEFAULT),
+		CFG_INT("max_crashes", 0, CFGF_NODEFAULT),
+		CFG_STR("ttr", NULL, CFGF_NODEFAULT),
+		CFG_STR("ttr_grace", NULL, CFGF_NODEFAULT),
 		CFG_STR("durability", NULL, CFGF_NODEFAULT),
 		CFG_STR("keys", NULL, CFGF_NODEFAULT),
 		CFG_STR("merge", NULL, CFGF_NODEFAULT), CFG_END() };

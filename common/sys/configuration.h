@@ -13,6 +13,9 @@
  *     }
  *     queue "default" {
  *         max_attempts = 10  retry_base = "2s"  retry_cap = "1h"
+ *         max_crashes = 3              # 0: any number
+ *         ttr        = "5m"            # time of a run; 0: any
+ *         ttr_grace  = "5s"            # then, from TERM to KILL
  *         durability = "sync"          # or "relaxed", "memory"
  *         keys       = "serial"        # or "coalesce", "parallel"
  *         merge      = "last"          # or "first", "append"
@@ -44,7 +47,10 @@
 struct queue_options {
 	struct name name;
 	int64_t max_attempts; /* deliveries before a job is dead; 1..1000 */
+	int64_t max_crashes;  /* 0..CRASHES_MAX; 0: any number */
 	struct backoff retry; /* delay before the next attempt */
+	int64_t ttr_ms;	      /* of a run; 0: as long as it wants */
+	int64_t ttr_grace_ms; /* then, between TERM and KILL */
 	enum durability durability;
 	enum key_mode keys;   /* of jobs that say none; default serial */
 	enum key_merge merge; /* of bodies, where keys coalesce */

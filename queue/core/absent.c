@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "core/ending.h"
+#include "core/lease.h"
 #include "core/wish.h"
 
 #include <stdio.h>
@@ -21,6 +22,7 @@ absent_add(struct core *core, uint32_t handle)
 	job->place = core->absent;
 	/* When it began is not saved. */
 	job->at_ms = core->now_ms;
+	lease_begin_absent(core, handle);
 	job_list_push_back(&core->jobs, &absent->running, handle);
 	demand_adopted(&core->demand, &core->lanes, absent, job->body_bytes);
 }
@@ -43,13 +45,13 @@ come_back(struct core *core)
 	const struct absence *absence = &core->absence;
 	struct subscriber *absent = subscriber_at(&core->demand, core->absent);
 	if (absence->everything_died)
-		ending_of_subscriber(core, absent, true,
+		ending_of_subscriber(core, absent, VERDICT_LOST,
 		    SPAN_LITERAL("everything died while it ran"));
 	else if (absence->reason[0] != '\0')
 		ending_of_subscriber(
-		    core, absent, true, span_of(absence->reason));
+		    core, absent, VERDICT_LOST, span_of(absence->reason));
 	else
-		ending_of_subscriber(core, absent, false,
+		ending_of_subscriber(core, absent, VERDICT_RELEASE,
 		    SPAN_LITERAL("the queue restarted and no worker had it"));
 	leave_if_empty(core);
 }
@@ -101,6 +103,7 @@ absent_take(struct core *core, uint32_t handle, struct subscriber *subscriber)
 	job_list_remove(&core->jobs, &absent->running, handle);
 	job_list_push_back(&core->jobs, &subscriber->running, handle);
 	job->place = subscriber->handle;
+	lease_resume(core, handle);
 	demand_relieved(&core->demand, &core->lanes, absent, job->body_bytes);
 	demand_adopted(
 	    &core->demand, &core->lanes, subscriber, job->body_bytes);

@@ -6,9 +6,11 @@
 #include "core/absent.h"
 #include "core/due.h"
 #include "core/ending.h"
+#include "core/lease.h"
 #include "core/line.h"
 #include "core/match.h"
 #include "core/merge.h"
+#include "core/steer.h"
 #include "core/verify.h"
 #include "core/wish.h"
 
@@ -25,6 +27,10 @@ static const char *const event_names[EVENT_COUNT] = {
 	[EVENT_RELEASED] = "released",
 	[EVENT_RETURNED] = "returned",
 	[EVENT_DEAD] = "dead",
+	[EVENT_OVERDUE] = "overdue",
+	[EVENT_CANCELLED] = "cancelled",
+	[EVENT_DELETED] = "deleted",
+	[EVENT_REVIVED] = "revived",
 	[EVENT_SUBSCRIBED] = "subscribed",
 	[EVENT_GONE] = "gone",
 };
@@ -65,6 +71,7 @@ core_init(struct core *core, uint64_t next_id, uint64_t seed,
 	lanes_init(&core->lanes);
 	demand_init(&core->demand);
 	due_init(&core->due, &core->jobs);
+	lease_init(&core->leases, &core->jobs);
 }
 
 void
@@ -72,6 +79,7 @@ core_release(struct core *core)
 {
 	free(core->wishes);
 	roll_release(&core->roll);
+	heap_release(&core->leases);
 	heap_release(&core->due);
 	lanes_release(&core->lanes);
 	demand_release(&core->demand);
@@ -124,11 +132,11 @@ on_introduced(struct core *core, const struct fact *fact)
 
 /* A worker lost its subscriber: to death, or to a new connection. */
 static void
-end_subscriber(struct core *core, struct subscriber *subscriber, bool counted,
-    struct span reason)
+end_subscriber(struct core *core, struct subscriber *subscriber,
+    enum verdict verdict, struct span reason)
 {
 	demand_unsubscribe(&core->demand, &core->lanes, subscriber);
-	ending_of_subscriber(core, subscriber, counted, reason);
+	ending_of_subscriber(core, subscriber, verdict, reason);
 	if (subscriber->connected)
 		demand_disown(subscriber); /* GONE is on its way */
 	else
@@ -144,7 +152,8 @@ on_worker_down(struct core *core, const struct fact *fact)
 	    demand_find_worker(&core->demand, pid, incarnation);
 	bool unheard = roll_down(&core->roll, pid, incarnation);
 	if (subscriber != NULL)
-		end_subscriber(core, subscriber, !fact->worker_down.planned,
+		end_subscriber(core, subscriber,
+		    fact->worker_down.planned ? VERDICT_RELEASE : VERDICT_DIED,
 		    fact->worker_down.reason);
 	else if (unheard && !fact->worker_down.planned)
 		absent_died(core, fact->worker_down.reason);
@@ -168,7 +177,7 @@ act_on_silence(struct core *core)
 			continue;
 		}
 		/* It said that a supervisor watches over it, and none does. */
-		end_subscriber(core, subscriber, true,
+		end_subscriber(core, subscriber, VERDICT_DIED,
 		    SPAN_LITERAL("the worker's connection broke"));
 	}
 }
@@ -192,6 +201,7 @@ on_time(struct core *core, const struct fact *fact)
 	     (handle = due_take(&core->due, &core->jobs, core->now_ms)) != 0;
 	     left--)
 		end_delay(core, handle);
+	lease_act(core);
 	act_on_silence(core);
 	absent_act(core);
 }
@@ -208,7 +218,9 @@ core_wake_at(const struct core *core)
 	const struct subscriber *silent = TAILQ_FIRST(&core->demand.silent);
 	int64_t silent_ms = silent != NULL ? silent->return_at_ms : INT64_MAX;
 	int64_t due_ms = due_next_ms(&core->due, &core->jobs);
-	return earlier(earlier(due_ms, silent_ms), absent_wake_at(core));
+	int64_t lease_ms = lease_wake_at(core);
+	return earlier(earlier(earlier(due_ms, silent_ms), lease_ms),
+	    absent_wake_at(core));
 }
 
 /* ---- producers ---- */
@@ -241,6 +253,10 @@ add_job(struct core *core, const struct fact *fact, struct lane *lane,
 	job->priority = fact->enqueue.priority;
 	job->body_bytes = fact->enqueue.body_bytes;
 	job->enqueued_ms = fact->enqueue.wall_ms;
+	if (!job_set_terms(&core->jobs, job, &fact->enqueue.terms)) {
+		jobs_remove(&core->jobs, handle);
+		return false;
+	}
 	line_join(core, handle, key, mode);
 	bool has_turn =
 	    begin_waiting(core, lane, handle, fact->enqueue.delay_ms);
@@ -321,7 +337,7 @@ claim(struct core *core, struct subscriber *subscriber,
 		return false;
 	jobs_drop_delivery(&core->jobs, handle);
 	job->place = subscriber->handle;
-	job->msgid = 0;
+	lease_resume(core, handle);
 	return true;
 }
 
@@ -425,7 +441,7 @@ on_subscribe(struct core *core, const struct fact *fact)
 		    claim(core, subscriber, older, &fact->subscribe.held[i]);
 	if (older != NULL) {
 		adopt_claimed(core, subscriber, older);
-		end_subscriber(core, older, false,
+		end_subscriber(core, older, VERDICT_RELEASE,
 		    SPAN_LITERAL("the worker does not have it any more"));
 	}
 	core->answer = subscriber->handle;
@@ -464,12 +480,11 @@ end_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 {
 	struct lane *lane =
 	    lane_at(&core->lanes, job_at(&core->jobs, handle)->lane);
-	CHECK(outcome->verdict < VERDICT_DIED);
+	CHECK(outcome->verdict <= VERDICT_RELEASE);
 	struct subscriber *subscriber =
 	    subscriber_at(&core->demand, job_at(&core->jobs, handle)->place);
 	bool was_full = subscriber_is_full(subscriber);
 	ending_of_run(core, handle, outcome);
-	lanes_note(&core->lanes, lane);
 	match_lane(core, lane);
 	if (!was_full)
 		return;
@@ -532,7 +547,7 @@ on_gone(struct core *core, const struct fact *fact)
 	/* A foreign worker: that its connection is closed is all we have. */
 	if (PLANTED(LEASE_KEPT_AT_DISCONNECT))
 		return;
-	ending_of_subscriber(core, subscriber, true,
+	ending_of_subscriber(core, subscriber, VERDICT_DIED,
 	    SPAN_LITERAL("the worker's connection broke"));
 	demand_leave(&core->demand, subscriber);
 }
@@ -583,11 +598,12 @@ on_restore(struct core *core, const struct fact *fact)
 	job->newer = newer;
 	job->older = older;
 	job->lane = lane->handle;
-	job->next = job->previous = job->place = job->msgid = 0;
-	job->history = 0;
+	job->next = job->previous = job->place = job->lease = 0;
+	job->extras = 0;
 	job->state = JOB_NONE;
 	if (fact->restore.reason.count > 0)
 		job_set_reason(&core->jobs, job, fact->restore.reason);
+	CHECK(job_set_terms(&core->jobs, job, &fact->restore.terms));
 	for (size_t i = 0; i < fact->restore.alias_count; i++)
 		if (jobs_resolve(&core->jobs, fact->restore.aliases[i]) == 0)
 			jobs_add_alias(
@@ -620,6 +636,10 @@ static void (*const steps[FACT_KIND_COUNT])(
 	[FACT_DEMAND] = on_demand,
 	[FACT_ANSWER] = on_answer,
 	[FACT_RESULT] = on_result,
+	[FACT_TOUCH] = steer_touch,
+	[FACT_CANCEL] = steer_cancel,
+	[FACT_DELETE] = steer_delete,
+	[FACT_REVIVE] = steer_revive,
 	[FACT_GONE] = on_gone,
 	[FACT_WORKER_UP] = on_worker_up,
 	[FACT_WORKER_DOWN] = on_worker_down,

@@ -52,6 +52,10 @@ enum fact_kind {
 	FACT_DEMAND,
 	FACT_ANSWER,
 	FACT_RESULT,
+	FACT_TOUCH,
+	FACT_CANCEL,
+	FACT_DELETE,
+	FACT_REVIVE,
 	FACT_GONE,
 	FACT_WORKER_UP,
 	FACT_WORKER_DOWN,
@@ -71,6 +75,7 @@ struct held {
 struct outcome {
 	enum verdict verdict; /* not VERDICT_DIED */
 	int64_t delay_ms;     /* of VERDICT_RETRY; 0..DURATION_MS_MAX */
+	bool crashed;	      /* a signal ended it */
 	struct span reason;
 };
 
@@ -90,6 +95,7 @@ struct fact {
 			int64_t delay_ms;   /* 0..DURATION_MS_MAX */
 			struct span key;    /* a valid key, or empty */
 			enum key_mode mode; /* KEY_MODE_COUNT: the queue's */
+			struct job_terms terms;
 		} enqueue;
 		/* A worker joins a queue. */
 		struct {
@@ -117,6 +123,17 @@ struct fact {
 			uint32_t delivery;
 			struct outcome outcome;
 		} result;
+		/* A run takes longer. */
+		struct {
+			uint64_t id;
+			uint32_t delivery; /* 0: whichever it is */
+			int64_t ttr_ms; /* from now on; 0: as its queue says */
+		} touch;
+		/* CANCEL: it is not to run, or to stop; DELETE: it is to be
+		 * forgotten; REVIVE: it is to run now. */
+		struct {
+			uint64_t id;
+		} steer;
 		/* What the supervisor says of its workers. INTRODUCED: of all
 		 * that were alive when the queue started it has said so. */
 		struct {
@@ -140,6 +157,7 @@ struct fact {
 			const uint64_t *aliases; /* of jobs folded into it */
 			size_t alias_count;
 			struct span reason;
+			struct job_terms terms;
 		} restore;
 		/* Once, behind the last one. */
 		struct {
@@ -157,7 +175,9 @@ enum wish_kind {
 	WISH_REPLACE, /* the job has another body, unless that is the same */
 	WISH_FORGET,  /* the job is gone: id, body */
 	WISH_DELIVER, /* send the job to the subscriber */
+	WISH_STOP,    /* ask the subscriber to end that run of the job */
 	WISH_KILL,    /* ask the supervisor to kill the worker with this pid */
+	WISH_CUT_OFF, /* close the subscriber's connection */
 	WISH_TELL     /* something happened, for watchers and the log */
 };
 
@@ -174,6 +194,10 @@ enum core_event {
 	EVENT_RETURNED, /* came back because its worker died (subscriber 0:
 			 * while the queue was away, or before it was heard) */
 	EVENT_DEAD,
+	EVENT_OVERDUE,	 /* it will soon be stopped */
+	EVENT_CANCELLED, /* and gone */
+	EVENT_DELETED,	 /* the same of one that waited or was dead */
+	EVENT_REVIVED,	 /* a dead or delayed one runs as soon as it can */
 	EVENT_SUBSCRIBED,
 	EVENT_GONE, /* the subscriber, not a job */
 	EVENT_COUNT
@@ -187,13 +211,15 @@ struct wish {
 	enum wish_kind kind;
 	enum core_event event; /* TELL */
 	bool with_body;	       /* SAVE */
-	uint32_t job;	       /* handle; SAVE, DELIVER; TELL: 0 when gone */
-	uint32_t subscriber;   /* handle; DELIVER; TELL: 0 when none */
-	uint32_t lane;	       /* handle; FORGET; TELL: 0 when none */
-	uint32_t delivery;     /* TELL of a job */
+	uint32_t job; /* handle; SAVE, DELIVER, STOP; TELL: 0 when gone */
+	uint32_t subscriber; /* handle; DELIVER, STOP, CUT_OFF; TELL: 0 when
+			      * none */
+	uint32_t lane;	     /* handle; FORGET; TELL: 0 when none */
+	uint32_t delivery;   /* STOP; TELL of a job */
 	uint32_t attempt;    /* TELL of a job: what that run was, be it counted
 			      * or not */
-	uint64_t id;	     /* of the job */
+	uint64_t id;	     /* of the job; KILL, CUT_OFF: of one that
+			      * overstays, else 0 */
 	uint64_t body;	     /* FORGET: the store's handle; REPLACE: the one of
 			      * the body until now */
 	uint32_t body_bytes; /* of that */
@@ -218,6 +244,10 @@ struct counters {
 	uint64_t released;
 	uint64_t died; /* jobs that came back because their worker died */
 	uint64_t dead;
+	uint64_t timed_out; /* runs whose time was over */
+	uint64_t cancelled;
+	uint64_t deleted;
+	uint64_t revived;
 	uint64_t stale; /* answers to deliveries that no longer stood */
 };
 
@@ -248,7 +278,8 @@ struct core {
 	struct keys keys;
 	struct lanes lanes;
 	struct demand demand;
-	struct heap due; /* delayed jobs, the next one first */
+	struct heap due;    /* delayed jobs, the next one first */
+	struct heap leases; /* of running jobs, the next to act first */
 	struct roll roll;
 	struct absence absence;
 	uint32_t absent; /* handle of the subscriber that stands for all whose
@@ -275,7 +306,9 @@ struct core {
 
 	/* What the last step answered: the refusal with its words, or the
 	 * id of the job (ENQUEUE), the handle of the subscriber
-	 * (SUBSCRIBE), the demand pending in all (DEMAND). */
+	 * (SUBSCRIBE), the demand pending in all (DEMAND), 1 when the job is
+	 * being stopped, 0 when it is gone (CANCEL), the id of the job that it
+	 * is now (REVIVE). */
 	enum refusal refusal;
 	const char *words;
 	uint64_t answer;

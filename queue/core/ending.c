@@ -3,10 +3,13 @@
 
 #include "base/check.h"
 #include "core/due.h"
+#include "core/lease.h"
 #include "core/line.h"
 #include "core/match.h"
 #include "core/merge.h"
 #include "core/wish.h"
+
+#include <stdio.h>
 
 static void
 tell_ending(struct core *core, uint32_t handle, const struct retry *retry,
@@ -19,10 +22,19 @@ tell_ending(struct core *core, uint32_t handle, const struct retry *retry,
 		event = EVENT_DONE;
 		counters->done++;
 		break;
+	case VERDICT_TIMEOUT:
+		counters->timed_out++;
+		event = EVENT_FAILED;
+		counters->failed++;
+		break;
 	case VERDICT_FAIL:
 	case VERDICT_DEAD:
 		event = EVENT_FAILED;
 		counters->failed++;
+		break;
+	case VERDICT_CANCELLED:
+		event = EVENT_CANCELLED;
+		counters->cancelled++;
 		break;
 	case VERDICT_RETRY:
 		event = EVENT_RETRIED;
@@ -33,6 +45,7 @@ tell_ending(struct core *core, uint32_t handle, const struct retry *retry,
 		counters->released++;
 		break;
 	case VERDICT_DIED:
+	case VERDICT_LOST:
 		event = EVENT_RETURNED;
 		counters->died++;
 		break;
@@ -46,8 +59,8 @@ tell_ending(struct core *core, uint32_t handle, const struct retry *retry,
 	wish_tell_job(core, event, handle, subscriber);
 }
 
-static void
-forget(struct core *core, uint32_t handle)
+void
+ending_forget(struct core *core, uint32_t handle)
 {
 	wish_forget(core, handle);
 	line_leave(core, handle);
@@ -90,6 +103,42 @@ settle(struct core *core, struct lane *lane, uint32_t handle,
 	wish_save(core, handle, false);
 }
 
+/* ---- the end of a run ---- */
+
+/* What was done in time is done, whoever wanted to stop it. */
+static enum verdict
+judge(const struct core *core, const struct job *job,
+    const struct outcome *outcome)
+{
+	if (outcome->verdict == VERDICT_DONE)
+		return VERDICT_DONE;
+	if (job->cancelled)
+		return VERDICT_CANCELLED;
+	return lease_is_over(core, job) ? VERDICT_TIMEOUT : outcome->verdict;
+}
+
+/* What is stopped dies of that. */
+static bool
+count_crash(
+    struct job *job, const struct outcome *outcome, enum verdict verdict)
+{
+	if (!outcome->crashed || verdict != outcome->verdict)
+		return false;
+	if (job->crashes < UINT8_MAX)
+		job->crashes++;
+	return true;
+}
+
+static void
+set_timeout_reason(struct core *core, struct job *job, const struct span *how)
+{
+	char text[REASON_BYTES_MAX + 1];
+	snprintf(text, sizeof(text), "timeout%s%.*s",
+	    how->count > 0 ? ": " : "", (int)how->count,
+	    how->count > 0 ? how->bytes : "");
+	job_set_reason(&core->jobs, job, span_of(text));
+}
+
 void
 ending_of_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 {
@@ -97,8 +146,13 @@ ending_of_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 	struct lane *lane = lane_at(&core->lanes, job->lane);
 	struct subscriber *subscriber =
 	    subscriber_at(&core->demand, job->place);
-	struct retry retry = retry_decide(&lane->policy, job, outcome->verdict,
-	    outcome->delay_ms, random_next(&core->random));
+	enum verdict verdict = judge(core, job, outcome);
+	bool crashed = count_crash(job, outcome, verdict);
+	uint32_t max_attempts = job_terms(&core->jobs, job).max_attempts;
+	if (max_attempts == 0)
+		max_attempts = lane->policy.max_attempts;
+	struct retry retry = retry_decide(&lane->policy, job, max_attempts,
+	    verdict, crashed, outcome->delay_ms, random_next(&core->random));
 
 	job_list_remove(&core->jobs, &subscriber->running, handle);
 	demand_relieved(
@@ -106,25 +160,29 @@ ending_of_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 	job_set_state(job, retry.state);
 	lane->counts[JOB_RUNNING]--;
 	jobs_drop_delivery(&core->jobs, handle);
+	lease_end(core, handle);
 	job->place = 0;
-	job->msgid = 0;
-	if (outcome->reason.count > 0)
+	job->cancelled = false;
+	if (verdict == VERDICT_TIMEOUT)
+		set_timeout_reason(core, job, &outcome->reason);
+	else if (outcome->reason.count > 0)
 		job_set_reason(&core->jobs, job, outcome->reason);
-	if (outcome->verdict == VERDICT_DONE) {
+	if (verdict == VERDICT_DONE) {
 		lane->done++;
 		subscriber->done++;
-	} else if (outcome->verdict == VERDICT_FAIL ||
-	    outcome->verdict == VERDICT_DEAD) {
+	} else if (verdict == VERDICT_FAIL || verdict == VERDICT_DEAD ||
+	    verdict == VERDICT_TIMEOUT) {
 		lane->failed++;
 	}
-	tell_ending(core, handle, &retry, outcome->verdict,
+	tell_ending(core, handle, &retry, verdict,
 	    subscriber->handle != core->absent ? subscriber->handle : 0);
 	if (!retry.counted)
 		job->attempt--;
 	if (retry.state == JOB_NONE) {
 		/* The told job is gone when the wish is read. */
 		core->wishes[core->wish_count - 1].job = 0;
-		forget(core, handle);
+		ending_forget(core, handle);
+		lanes_note(&core->lanes, lane);
 	} else {
 		settle(core, lane, handle, &retry);
 	}
@@ -147,10 +205,11 @@ match_lanes(struct core *core, size_t first_wish)
 
 void
 ending_of_subscriber(struct core *core, struct subscriber *subscriber,
-    bool counted, struct span reason)
+    enum verdict verdict, struct span reason)
 {
 	struct outcome outcome = {
-		.verdict = counted ? VERDICT_DIED : VERDICT_RELEASE,
+		.verdict = verdict,
+		.crashed = verdict == VERDICT_DIED,
 		.reason = reason,
 	};
 	size_t first_wish = core->wish_count;

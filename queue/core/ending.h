@@ -14,10 +14,14 @@ void ending_of_run(
 
 /*
  * All jobs that a subscriber holds come back, in the order in which they were
- * delivered, ahead of the others, and meet whoever asks. counted: the run
- * counts as an attempt.
+ * delivered, ahead of the others, and meet whoever asks. verdict: RELEASE, DIED
+ * or LOST.
  */
 void ending_of_subscriber(struct core *core, struct subscriber *subscriber,
-    bool counted, struct span reason);
+    enum verdict verdict, struct span reason);
+
+/* A job that is in no list and in the state JOB_NONE is forgotten; the next one
+ * of its key has the turn. */
+void ending_forget(struct core *core, uint32_t job);
 
 #endif

@@ -10,7 +10,9 @@ static const bool transitions[JOB_STATE_COUNT][JOB_STATE_COUNT] = {
 	    [JOB_RUNNING] = true,
 	    [JOB_DEAD] = true },
 	/* BLOCKED: in a log, a job that runs may stand behind this one. */
-	[JOB_READY] = { [JOB_RUNNING] = true, [JOB_BLOCKED] = true },
+	[JOB_READY] = { [JOB_RUNNING] = true,
+	    [JOB_BLOCKED] = true,
+	    [JOB_NONE] = true },
 	[JOB_BLOCKED] = { [JOB_READY] = true, [JOB_NONE] = true },
 	[JOB_DELAYED] = { [JOB_READY] = true,
 	    [JOB_BLOCKED] = true,
@@ -19,7 +21,7 @@ static const bool transitions[JOB_STATE_COUNT][JOB_STATE_COUNT] = {
 	    [JOB_READY] = true,
 	    [JOB_DELAYED] = true,
 	    [JOB_DEAD] = true },
-	[JOB_DEAD] = { [JOB_NONE] = false },
+	[JOB_DEAD] = { [JOB_NONE] = true },
 };
 
 static const char *const state_names[JOB_STATE_COUNT] = {
@@ -35,6 +37,8 @@ static const char *const cause_names[CAUSE_COUNT] = {
 	[CAUSE_NONE] = "none",
 	[CAUSE_EXHAUSTED] = "exhausted",
 	[CAUSE_REJECTED] = "rejected",
+	[CAUSE_POISON] = "poison",
+	[CAUSE_EXPIRED] = "expired",
 };
 
 static uint64_t
@@ -65,15 +69,16 @@ static uint64_t
 delivery_of(const void *context, uint32_t handle)
 {
 	const struct job *job = job_at(context, handle);
-	return delivery_key(job->place, job->msgid);
+	return delivery_key(job->place, job_lease(context, job)->msgid);
 }
 
 void
 jobs_init(struct jobs *jobs)
 {
 	slab_init(&jobs->slab, sizeof(struct job));
-	slab_init(&jobs->histories, sizeof(struct history));
+	slab_init(&jobs->extras, sizeof(struct extras));
 	slab_init(&jobs->aliases, sizeof(struct alias));
+	slab_init(&jobs->leases, sizeof(struct lease));
 	map_init(&jobs->by_id, id_of, jobs);
 	map_init(&jobs->by_alias, alias_id_of, jobs);
 	map_init(&jobs->by_delivery, delivery_of, jobs);
@@ -86,8 +91,9 @@ jobs_release(struct jobs *jobs)
 	map_release(&jobs->by_delivery);
 	map_release(&jobs->by_alias);
 	map_release(&jobs->by_id);
+	slab_release(&jobs->leases);
 	slab_release(&jobs->aliases);
-	slab_release(&jobs->histories);
+	slab_release(&jobs->extras);
 	slab_release(&jobs->slab);
 }
 
@@ -106,30 +112,30 @@ jobs_find(const struct jobs *jobs, uint64_t id)
 	return map_get(&jobs->by_id, id);
 }
 
-/* ---- history and aliases ---- */
+/* ---- extras and aliases ---- */
 
-static struct history *
-history_at(const struct jobs *jobs, uint32_t handle)
+static struct extras *
+extras_at(const struct jobs *jobs, uint32_t handle)
 {
-	return slab_at(&jobs->histories, handle);
+	return slab_at(&jobs->extras, handle);
 }
 
 /* NULL without memory. */
-static struct history *
-take_history(struct jobs *jobs, struct job *job)
+static struct extras *
+take_extras(struct jobs *jobs, struct job *job)
 {
-	if (job->history == 0)
-		job->history = slab_take(&jobs->histories);
-	return job->history ? history_at(jobs, job->history) : NULL;
+	if (job->extras == 0)
+		job->extras = slab_take(&jobs->extras);
+	return job->extras ? extras_at(jobs, job->extras) : NULL;
 }
 
-/* The one that *link, in the list of that history, says. */
+/* The one that *link, in the list of that extras, says. */
 static void
-drop_alias(struct jobs *jobs, struct history *history, uint32_t *link)
+drop_alias(struct jobs *jobs, struct extras *extras, uint32_t *link)
 {
 	uint32_t handle = *link;
 	*link = alias_at(jobs, handle)->next;
-	history->alias_count--;
+	extras->alias_count--;
 	map_remove(&jobs->by_alias, handle);
 	slab_give(&jobs->aliases, handle);
 }
@@ -145,38 +151,38 @@ jobs_resolve(const struct jobs *jobs, uint64_t id)
 void
 jobs_add_alias(struct jobs *jobs, uint32_t handle, uint64_t id)
 {
-	struct history *history = take_history(jobs, job_at(jobs, handle));
-	if (history == NULL)
+	struct extras *extras = take_extras(jobs, job_at(jobs, handle));
+	if (extras == NULL)
 		return;
-	if (history->alias_count == ALIASES_MAX) {
-		uint32_t *link = &history->aliases;
+	if (extras->alias_count == ALIASES_MAX) {
+		uint32_t *link = &extras->aliases;
 		while (alias_at(jobs, *link)->next != 0)
 			link = &alias_at(jobs, *link)->next;
-		drop_alias(jobs, history, link);
+		drop_alias(jobs, extras, link);
 	}
 	uint32_t alias = slab_take(&jobs->aliases);
 	if (alias == 0)
 		return;
 	*alias_at(jobs, alias) =
-	    (struct alias){ .id = id, .job = handle, .next = history->aliases };
+	    (struct alias){ .id = id, .job = handle, .next = extras->aliases };
 	if (!map_add(&jobs->by_alias, alias)) {
 		slab_give(&jobs->aliases, alias);
 		return;
 	}
-	history->aliases = alias;
-	history->alias_count++;
+	extras->aliases = alias;
+	extras->alias_count++;
 }
 
 void
 jobs_move_aliases(struct jobs *jobs, uint32_t from, uint32_t to)
 {
 	const struct job *job = job_at(jobs, from);
-	if (job->history == 0)
+	if (job->extras == 0)
 		return;
-	struct history *history = history_at(jobs, job->history);
-	while (history->aliases != 0) {
-		uint64_t id = alias_at(jobs, history->aliases)->id;
-		drop_alias(jobs, history, &history->aliases);
+	struct extras *extras = extras_at(jobs, job->extras);
+	while (extras->aliases != 0) {
+		uint64_t id = alias_at(jobs, extras->aliases)->id;
+		drop_alias(jobs, extras, &extras->aliases);
 		jobs_add_alias(jobs, to, id);
 	}
 }
@@ -185,7 +191,7 @@ const struct alias *
 job_alias(const struct jobs *jobs, const struct job *job)
 {
 	uint32_t alias =
-	    job->history ? history_at(jobs, job->history)->aliases : 0;
+	    job->extras ? extras_at(jobs, job->extras)->aliases : 0;
 	return alias ? alias_at(jobs, alias) : NULL;
 }
 
@@ -273,11 +279,11 @@ jobs_remove(struct jobs *jobs, uint32_t handle)
 {
 	struct job *job = job_at(jobs, handle);
 	CHECK(job->state == JOB_NONE);
-	if (job->history != 0) {
-		struct history *history = history_at(jobs, job->history);
-		while (history->aliases != 0)
-			drop_alias(jobs, history, &history->aliases);
-		slab_give(&jobs->histories, job->history);
+	if (job->extras != 0) {
+		struct extras *extras = extras_at(jobs, job->extras);
+		while (extras->aliases != 0)
+			drop_alias(jobs, extras, &extras->aliases);
+		slab_give(&jobs->extras, job->extras);
 	}
 	map_remove(&jobs->by_id, handle);
 	unlink_by_id(jobs, job);
@@ -302,8 +308,11 @@ jobs_note_delivery(struct jobs *jobs, uint32_t handle)
 void
 jobs_drop_delivery(struct jobs *jobs, uint32_t handle)
 {
-	if (job_at(jobs, handle)->msgid != 0)
-		map_remove(&jobs->by_delivery, handle);
+	struct lease *lease = job_lease(jobs, job_at(jobs, handle));
+	if (lease->msgid == 0)
+		return;
+	map_remove(&jobs->by_delivery, handle);
+	lease->msgid = 0;
 }
 
 bool
@@ -322,22 +331,42 @@ job_set_state(struct job *job, enum job_state state)
 void
 job_set_reason(struct jobs *jobs, struct job *job, struct span reason)
 {
-	struct history *history = take_history(jobs, job);
-	if (history == NULL)
+	struct extras *extras = take_extras(jobs, job);
+	if (extras == NULL)
 		return;
 	size_t count =
 	    reason.count < REASON_BYTES_MAX ? reason.count : REASON_BYTES_MAX;
 	if (count > 0)
-		memcpy(history->reason, reason.bytes, count);
-	history->reason[count] = '\0';
+		memcpy(extras->reason, reason.bytes, count);
+	extras->reason[count] = '\0';
+}
+
+bool
+job_set_terms(struct jobs *jobs, struct job *job, const struct job_terms *terms)
+{
+	if (job->extras == 0 && terms->ttr_ms == 0 && terms->max_attempts == 0)
+		return true;
+	struct extras *extras = take_extras(jobs, job);
+	if (extras == NULL)
+		return false;
+	extras->terms = *terms;
+	return true;
+}
+
+struct job_terms
+job_terms(const struct jobs *jobs, const struct job *job)
+{
+	if (job->extras == 0)
+		return (struct job_terms){ 0 };
+	return extras_at(jobs, job->extras)->terms;
 }
 
 const char *
 job_reason(const struct jobs *jobs, const struct job *job)
 {
-	if (job->history == 0)
+	if (job->extras == 0)
 		return "";
-	return history_at(jobs, job->history)->reason;
+	return extras_at(jobs, job->extras)->reason;
 }
 
 const char *

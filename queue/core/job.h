@@ -45,6 +45,8 @@ enum job_cause {
 	CAUSE_NONE,
 	CAUSE_EXHAUSTED, /* its attempts are used up */
 	CAUSE_REJECTED,	 /* its handler said that no attempt can succeed */
+	CAUSE_POISON,	 /* it killed whoever ran it, too often */
+	CAUSE_EXPIRED,	 /* it was of use until then */
 	CAUSE_COUNT
 };
 
@@ -66,12 +68,11 @@ struct job {
 	uint32_t lane;	/* handle of its queue */
 	uint32_t place; /* delayed: position in the due heap;
 			 * running: handle of its subscriber */
-	uint32_t msgid; /* running: the delivery's request; 0: its
-			 * connection has ended since */
+	uint32_t lease; /* running: handle of struct lease, else 0 */
 	uint32_t body_bytes;
 	uint32_t delivery; /* deliveries so far, counted or not: the fence that
 			    * tells this run from every other one */
-	uint32_t history;  /* handle of struct history, or 0 */
+	uint32_t extras;   /* handle of struct extras, or 0 */
 	uint32_t key;	   /* handle of struct key, or 0 */
 	uint32_t hints;	   /* events that it stands for, from 1 */
 	uint16_t attempt;  /* deliveries that count against max_attempts */
@@ -79,13 +80,44 @@ struct job {
 	uint8_t state;	   /* enum job_state */
 	uint8_t cause;	   /* enum job_cause */
 	uint8_t mode;	   /* enum key_mode; KEY_PARALLEL without a key */
+	uint8_t crashes;   /* workers and handlers that died of it */
+	bool cancelled;	   /* running: it is not to be tried again */
 };
 
-/* What is known of a job's last failure. Few jobs ever have one. */
-struct history {
-	char reason[REASON_BYTES_MAX + 1];
+/* How far the time of a run has gone (core/lease.h). */
+enum lease_phase {
+	LEASE_RUNNING,
+	LEASE_WARNED,	/* a tenth of its time is left */
+	LEASE_STOPPING, /* its worker was asked to stop it */
+	LEASE_OVERSTAYED
+};
+
+/* What there is of a job while it runs. */
+struct lease {
+	uint32_t job;
+	uint32_t msgid; /* the delivery's request; 0: its connection has ended
+			 * since */
+	uint32_t place; /* position in the heap of leases; 0: not there */
+	uint8_t phase;	/* enum lease_phase */
+	int64_t act_at_ms; /* when its phase is over */
+	int64_t end_ms;	   /* when its time is over; INT64_MAX: never */
+};
+
+/* It may run as long as it wants. */
+#define TTR_NONE INT64_C(-1)
+
+/* What was said of a job itself; 0: there its queue's rule holds. */
+struct job_terms {
+	int64_t ttr_ms;	       /* 1..DURATION_MS_MAX, or TTR_NONE */
+	uint32_t max_attempts; /* 1..ATTEMPTS_MAX */
+};
+
+/* What few jobs have: a failure, ids of others, terms. */
+struct extras {
+	char reason[REASON_BYTES_MAX + 1]; /* of the last failure */
 	uint8_t alias_count;
 	uint32_t aliases; /* handle of the first struct alias, or 0 */
+	struct job_terms terms;
 };
 
 /* The id of a job that was folded into another one. */
@@ -102,9 +134,10 @@ struct job_list {
 };
 
 struct jobs {
-	struct slab slab;      /* struct job */
-	struct slab histories; /* struct history */
-	struct slab aliases;   /* struct alias */
+	struct slab slab;    /* struct job */
+	struct slab extras;  /* struct extras */
+	struct slab aliases; /* struct alias */
+	struct slab leases;  /* struct lease */
 	struct map by_id;
 	struct map by_alias;
 	struct map by_delivery; /* those that wait for the answer to a msgid */
@@ -122,6 +155,13 @@ static inline struct job *
 job_at(const struct jobs *jobs, uint32_t handle)
 {
 	return slab_at(&jobs->slab, handle);
+}
+
+/* Of a running job. */
+static inline struct lease *
+job_lease(const struct jobs *jobs, const struct job *job)
+{
+	return slab_at(&jobs->leases, job->lease);
 }
 
 /* The handle of the job with that id, or 0. */
@@ -162,9 +202,10 @@ void jobs_remove(struct jobs *jobs, uint32_t handle);
 
 /*
  * The running job whose delivery to that subscriber had that msgid, or 0.
- * Known from jobs_note_delivery on, once place and msgid are set, and until
- * jobs_drop_delivery, before they change; which may be told of any job. Ends
- * the process without memory: an answer that finds no job would lose it.
+ * Known from jobs_note_delivery on, once its place and the msgid of its lease
+ * are set, and until jobs_drop_delivery, before its place changes, which clears
+ * the msgid and may be told of any running job. Ends the process without
+ * memory: an answer that finds no job would lose it.
  */
 uint32_t jobs_find_delivery(
     const struct jobs *jobs, uint32_t subscriber, uint64_t msgid);
@@ -180,6 +221,11 @@ bool job_may_become(enum job_state from, enum job_state to);
 /* Remembers why the last attempt failed, cut to REASON_BYTES_MAX. Without
  * memory it is forgotten: a reason is for people. */
 void job_set_reason(struct jobs *jobs, struct job *job, struct span reason);
+
+/* False without memory, when they are other than the queue's. */
+bool job_set_terms(
+    struct jobs *jobs, struct job *job, const struct job_terms *terms);
+struct job_terms job_terms(const struct jobs *jobs, const struct job *job);
 
 /* The reason of the last failure, "" when there was none. */
 const char *job_reason(const struct jobs *jobs, const struct job *job);

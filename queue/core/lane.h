@@ -23,7 +23,10 @@ struct subscription;
 /* The rules of a queue. */
 struct lane_policy {
 	uint32_t max_attempts; /* counted deliveries before a job is dead */
+	uint32_t max_crashes;  /* workers it may kill before it is; 0: any */
 	struct backoff retry;  /* delay before the next attempt */
+	int64_t ttr_ms;	       /* time of a run; 0: as long as it wants */
+	int64_t ttr_grace_ms;  /* then, between TERM and KILL */
 	enum durability durability; /* where the owner keeps its jobs */
 	enum key_mode mode;	    /* of jobs that say none */
 	enum key_merge merge;

@@ -86,19 +86,48 @@ line_began(struct core *core, uint32_t handle)
 }
 
 void
-line_remove(struct core *core, uint32_t handle)
+line_take_out(struct core *core, uint32_t handle)
 {
 	struct job *job = job_at(&core->jobs, handle);
 	struct lane *lane = lane_at(&core->lanes, job->lane);
-	CHECK(job->state == JOB_BLOCKED || job->state == JOB_DELAYED);
-	if (job->state == JOB_BLOCKED)
+	switch ((enum job_state)job->state) {
+	case JOB_READY:
+		lane_take(&core->jobs, lane, handle);
+		break;
+	case JOB_BLOCKED:
 		job_list_remove(&core->jobs, &key_of(core, job)->line, handle);
-	else
+		break;
+	case JOB_DELAYED:
 		due_remove(&core->due, &core->jobs, handle);
+		break;
+	case JOB_DEAD:
+		job_list_remove(&core->jobs, &lane->dead, handle);
+		break;
+	case JOB_NONE:
+	case JOB_RUNNING:
+	case JOB_STATE_COUNT:
+		UNREACHABLE();
+	}
 	lane->counts[job->state]--;
 	job_set_state(job, JOB_NONE);
+}
+
+void
+line_remove(struct core *core, uint32_t handle)
+{
+	const struct job *job = job_at(&core->jobs, handle);
+	CHECK(!takes_turns(job) || key_of(core, job)->holder != handle);
+	line_take_out(core, handle);
 	line_forget(core, handle);
 	jobs_remove(&core->jobs, handle);
+}
+
+void
+line_come_back(struct core *core, uint32_t handle)
+{
+	const struct job *job = job_at(&core->jobs, handle);
+	if (job->mode == KEY_COALESCE)
+		key_of(core, job)->pending = handle;
 }
 
 void

@@ -42,8 +42,14 @@ bool line_is_outside(const struct core *core, uint32_t job);
 /* The job is about to be delivered. */
 void line_began(struct core *core, uint32_t job);
 
-/* Takes a job that waits out of wherever it waits, and out of the table. */
+/* Takes a job that does not run out of the list of its state: JOB_NONE. */
+void line_take_out(struct core *core, uint32_t job);
+
+/* The same, and out of the table; it is not its turn. */
 void line_remove(struct core *core, uint32_t job);
+
+/* A job that was dead, in no list, is about to wait again. */
+void line_come_back(struct core *core, uint32_t job);
 
 /* The job is gone or dead, and in no list: whoever is next has the turn. The
  * caller matches the lane. */

@@ -2,6 +2,7 @@
 #include "core/match.h"
 
 #include "base/check.h"
+#include "core/lease.h"
 #include "core/line.h"
 #include "core/wish.h"
 
@@ -36,7 +37,7 @@ deliver(struct core *core, struct lane *lane, uint32_t handle,
 	job->attempt++;
 	job->at_ms = core->now_ms;
 	job->place = subscriber->handle;
-	job->msgid = next_msgid(core, subscriber);
+	lease_begin(core, handle, next_msgid(core, subscriber));
 	jobs_note_delivery(&core->jobs, handle);
 	job_list_push_back(&core->jobs, &subscriber->running, handle);
 	demand_served(

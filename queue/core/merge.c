@@ -158,8 +158,6 @@ fold(struct core *core, uint32_t handle, uint32_t other_handle)
 		return false;
 	merge_body(core, handle, &body);
 	job->hints = add_hints(job->hints, other->hints);
-	if (other->priority < job->priority)
-		job->priority = other->priority;
 	jobs_move_aliases(&core->jobs, other_handle, handle);
 	jobs_add_alias(&core->jobs, handle, other->id);
 	tell_folded(core, job, other);
@@ -171,10 +169,29 @@ fold(struct core *core, uint32_t handle, uint32_t other_handle)
 void
 merge_behind(struct core *core, uint32_t handle)
 {
-	const struct job *job = job_at(&core->jobs, handle);
+	struct job *job = job_at(&core->jobs, handle);
 	if (job->mode != KEY_COALESCE)
 		return;
 	uint32_t *pending = &key_at(&core->keys, job->key)->pending;
-	if (*pending == 0 || fold(core, handle, *pending))
+	if (*pending == 0) {
 		*pending = handle;
+		return;
+	}
+	uint8_t priority = job_at(&core->jobs, *pending)->priority;
+	if (!fold(core, handle, *pending))
+		return;
+	*pending = handle;
+	if (priority < job->priority)
+		job->priority = priority;
+}
+
+bool
+merge_dead(struct core *core, uint32_t handle, uint32_t dead)
+{
+	uint8_t priority = job_at(&core->jobs, dead)->priority;
+	if (!fold(core, handle, dead))
+		return false;
+	raise_priority(core, handle, priority);
+	hasten(core, handle, 0);
+	return true;
 }

@@ -22,4 +22,9 @@ bool merge_enqueue(struct core *core, uint32_t job, const struct fact *fact);
  * caller saves it. */
 void merge_behind(struct core *core, uint32_t job);
 
+/* The same of a dead job that is to run again: it is folded into the one that
+ * waits, which is due at once. The caller saves it. False, refused, and nothing
+ * changed, when that takes no more. */
+bool merge_dead(struct core *core, uint32_t job, uint32_t dead);
+
 #endif

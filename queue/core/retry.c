@@ -10,6 +10,9 @@ static const char *const names[VERDICT_COUNT] = {
 	[VERDICT_DEAD] = "dead",
 	[VERDICT_RELEASE] = "release",
 	[VERDICT_DIED] = "died",
+	[VERDICT_LOST] = "lost",
+	[VERDICT_TIMEOUT] = "timeout",
+	[VERDICT_CANCELLED] = "cancelled",
 };
 
 const char *
@@ -22,11 +25,18 @@ verdict_name(enum verdict verdict)
 enum verdict
 verdict_of_name(struct span name)
 {
-	/* "died" is for the queue alone to say. */
+	/* What follows is for the queue alone to say. */
 	for (unsigned i = 0; i < VERDICT_DIED; i++)
 		if (span_is_text(name, names[i]))
 			return (enum verdict)i;
 	return VERDICT_COUNT;
+}
+
+static struct retry
+dead_of(enum job_cause cause)
+{
+	return (
+	    struct retry){ .state = JOB_DEAD, .cause = cause, .counted = true };
 }
 
 static struct retry
@@ -41,32 +51,37 @@ again_after(int64_t delay_ms, bool counted)
 
 struct retry
 retry_decide(const struct lane_policy *policy, const struct job *job,
-    enum verdict verdict, int64_t delay_ms, uint64_t random)
+    uint32_t max_attempts, enum verdict verdict, bool crashed, int64_t delay_ms,
+    uint64_t random)
 {
-	const struct retry exhausted = {
-		.state = JOB_DEAD, .cause = CAUSE_EXHAUSTED, .counted = true
-	};
-	bool last = job->attempt >= policy->max_attempts;
+	bool last = job->attempt >= max_attempts;
+	bool poison = crashed && policy->max_crashes > 0 &&
+	    job->crashes >= policy->max_crashes;
 	switch (verdict) {
 	case VERDICT_DONE:
+	case VERDICT_CANCELLED:
 		return (struct retry){ .state = JOB_NONE, .counted = true };
 	case VERDICT_FAIL:
+	case VERDICT_TIMEOUT:
+		if (poison)
+			return dead_of(CAUSE_POISON);
 		if (last)
-			return exhausted;
+			return dead_of(CAUSE_EXHAUSTED);
 		return again_after(
 		    backoff_delay_ms(&policy->retry, job->attempt, random),
 		    true);
 	case VERDICT_RETRY:
 		return again_after(delay_ms, false);
 	case VERDICT_DEAD:
-		return (struct retry){ .state = JOB_DEAD,
-			.cause = CAUSE_REJECTED,
-			.counted = true };
+		return dead_of(CAUSE_REJECTED);
 	case VERDICT_RELEASE:
 		return (struct retry){ .state = JOB_READY, .in_front = true };
 	case VERDICT_DIED:
+	case VERDICT_LOST:
+		if (poison)
+			return dead_of(CAUSE_POISON);
 		if (last)
-			return exhausted;
+			return dead_of(CAUSE_EXHAUSTED);
 		return (struct retry){
 			.state = JOB_READY, .counted = true, .in_front = true
 		};

@@ -197,10 +197,12 @@ verify_subscriber(const struct core *core, const struct subscriber *subscriber,
 		const struct job *job = job_at(&core->jobs, handle);
 		HOLDS(job->place == subscriber->handle);
 		HOLDS(job->attempt > 0);
-		HOLDS(job->msgid == 0 ||
-		    jobs_find_delivery(
-			&core->jobs, subscriber->handle, job->msgid) == handle);
-		sums->answerable += job->msgid != 0;
+		const struct lease *lease = job_lease(&core->jobs, job);
+		HOLDS(lease->job == handle);
+		HOLDS(lease->msgid == 0 ||
+		    jobs_find_delivery(&core->jobs, subscriber->handle,
+			lease->msgid) == handle);
+		sums->answerable += lease->msgid != 0;
 		sums->running_weight +=
 		    weight(lane_at(&core->lanes, job->lane));
 		bytes += job->body_bytes;
@@ -237,7 +239,8 @@ verify_absent(const struct core *core, struct sums *sums)
 	HOLDS(!absent->connected && absent->incarnation == 0);
 	for (uint32_t handle = absent->running.head; handle != 0;
 	     handle = job_at(&core->jobs, handle)->next)
-		HOLDS(job_at(&core->jobs, handle)->msgid == 0);
+		HOLDS(job_lease(&core->jobs, job_at(&core->jobs, handle))
+			  ->msgid == 0);
 	return verify_subscriber(core, absent, sums);
 }
 
@@ -313,6 +316,22 @@ verify_due(const struct core *core, const struct found *found)
 	}
 	HOLDS(delayed_weight == found->delayed_weight);
 	return verify_order(&core->due);
+}
+
+/* Each running job has a lease, and those that end some time are in order. */
+static const char *
+verify_leases(const struct core *core, const struct found *found)
+{
+	HOLDS(core->jobs.leases.used == found->running);
+	for (uint32_t at = 1; at <= core->leases.count; at++) {
+		const struct lease *lease =
+		    slab_at(&core->jobs.leases, core->leases.items[at]);
+		HOLDS(lease->place == at);
+		HOLDS(lease->act_at_ms < INT64_MAX);
+		HOLDS(job_at(&core->jobs, lease->job)->lease ==
+		    core->leases.items[at]);
+	}
+	return verify_order(&core->leases);
 }
 
 /* Every alias is one of the job that it is found by. */
@@ -396,6 +415,8 @@ verify_turn(const struct core *core, uint32_t handle)
 {
 	const struct job *job = job_at(&core->jobs, handle);
 	HOLDS(job->hints > 0);
+	HOLDS((job->state == JOB_RUNNING) == (job->lease != 0));
+	HOLDS(!job->cancelled || job->state == JOB_RUNNING);
 	HOLDS(job->key != 0 || job->mode == KEY_PARALLEL);
 	HOLDS(job->state != JOB_BLOCKED || job->mode != KEY_PARALLEL);
 	if (job->mode == KEY_PARALLEL)
@@ -447,6 +468,8 @@ verify_core(const struct core *core)
 		broken = verify_roll(core);
 	if (broken == NULL)
 		broken = verify_due(core, &found);
+	if (broken == NULL)
+		broken = verify_leases(core, &found);
 	if (broken == NULL)
 		broken = verify_keys(core, &found);
 	if (broken == NULL)

@@ -33,10 +33,10 @@ OPEN_STATES = ("ready", "blocked", "delayed", "running")
 
 CONFIGURATION = """
 supervisor { max_restarts = "inf" backoff = "off" }
-queue "safe" { max_attempts = 1000 retry_base = "5ms" retry_cap = "50ms" }
+queue "safe" { max_attempts = 1000 max_crashes = 0 retry_base = "5ms" retry_cap = "50ms" }
 queue "quick" {
     durability = "relaxed"
-    max_attempts = 1000 retry_base = "5ms" retry_cap = "50ms"
+    max_attempts = 1000 max_crashes = 0 retry_base = "5ms" retry_cap = "50ms"
 }
 pool "safe" { queue = "safe" workers = %d command = { "%s", "%s" } }
 pool "quick" { queue = "quick" workers = %d command = { "%s", "%s" } }

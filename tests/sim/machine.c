@@ -378,7 +378,8 @@ vouched_for(const struct disk *disk)
 	uint64_t through = 0;
 	struct frame frame;
 	for (int i = 0; i < disk->seen.count; i++) {
-		const struct disk_file *file = &disk->files[disk->seen.files[i]];
+		const struct disk_file *file =
+		    &disk->files[disk->seen.files[i]];
 		for (uint64_t at = 0; is_segment(disk, i) &&
 		     at + FRAME_HEADER_BYTES <= file->bytes;
 		     at += DISK_SECTOR_BYTES)

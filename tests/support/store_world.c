@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/store_world.h"
 
+#include "base/units.h"
 #include "queue/record.h"
 
 #include <errno.h>
@@ -71,6 +72,10 @@ digest_job(const struct world_job *it)
 	sum = mix_in(sum, job->priority);
 	sum = mix_in(sum, job->state);
 	sum = mix_in(sum, job->cause);
+	sum = mix_in(sum, job->crashes);
+	sum = mix_in(sum, job->cancelled);
+	sum = mix_in(sum, (uint64_t)it->terms.ttr_ms);
+	sum = mix_in(sum, it->terms.max_attempts);
 	sum = mix_text(sum, it->queue.text);
 	if (it->key != NULL) {
 		sum = mix_text(sum, it->key);
@@ -98,6 +103,7 @@ make_record(const struct world_job *it, struct record *record)
 	*record = (struct record){ .job = &it->job,
 		.queue = span_of(it->queue.text),
 		.reason = span_of(it->reason),
+		.terms = it->terms,
 		.due_wall_ms = it->due_wall_ms,
 		.aliases = it->aliases,
 		.alias_count = it->alias_count };
@@ -200,6 +206,7 @@ on_restore(void *context, const struct record *record)
 	it->is_there = true;
 	it->job = *record->job;
 	it->due_wall_ms = record->due_wall_ms;
+	it->terms = record->terms;
 	take_key(world, it, record);
 	if (!name_set(&it->queue, record->queue))
 		world->wrong = "restored without a queue";
@@ -347,6 +354,15 @@ begin(struct world *world)
 	return take(world, world->store->operations->begin(world->store));
 }
 
+static struct job_terms
+any_terms(struct world *world)
+{
+	static const int64_t ttrs_ms[] = { 0, 0, TTR_NONE, 1, DURATION_MS_MAX };
+	static const uint32_t attempts[] = { 0, 0, 1, ATTEMPTS_MAX };
+	return (struct job_terms){ .ttr_ms = ttrs_ms[chance(world, 5)],
+		.max_attempts = attempts[chance(world, 4)] };
+}
+
 bool
 world_put(struct world *world, uint32_t body_bytes)
 {
@@ -373,6 +389,7 @@ world_put(struct world *world, uint32_t body_bytes)
 		it->job.mode = (uint8_t)chance(world, KEY_MODE_COUNT);
 	}
 	it->job.state = JOB_READY;
+	it->terms = any_terms(world);
 	name_set(&it->queue, span_of(queue_names[chance(world, 4)]));
 	make_body(&it->job, body, body_bytes);
 	struct record record;
@@ -395,6 +412,10 @@ change(struct world *world, struct world_job *it)
 	it->due_wall_ms = it->job.state == JOB_DELAYED
 	    ? (int64_t)chance(world, INT64_MAX)
 	    : 0;
+	it->job.cancelled =
+	    it->job.state == JOB_RUNNING && chance(world, 4) == 0;
+	if (chance(world, 8) == 0)
+		it->job.crashes++;
 	it->job.delivery++;
 	it->job.attempt = (uint16_t)(1 + chance(world, it->job.delivery));
 	if (!world->gives_no_reasons && chance(world, 3) == 0) {

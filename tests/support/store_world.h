@@ -28,6 +28,7 @@ struct world_job {
 	uint64_t aliases[ALIASES_MAX];
 	uint32_t alias_count;
 	char reason[REASON_BYTES_MAX + 1];
+	struct job_terms terms;
 	int64_t due_wall_ms;
 };
 

@@ -85,6 +85,27 @@ def test_the_wrong_user_cannot_connect():
         is_true(done.returncode != 0 and not done.stdout, "the store", done)
 
 
+def test_the_wrong_user_steers_nothing():
+    """Who was let in to enqueue and to work may not cancel, delete, retry or
+    touch what is there."""
+    let_others_in()
+    with Gsq(workers=0) as gsq:
+        (job,) = gsq.enqueue("x")
+        os.chmod(gsq.directory, 0o755)
+        os.chmod(gsq.socket, 0o666)
+        is_equal(stranger(gsq.socket, "enqueue", queue="other")[2], None,
+                 "an enqueue")
+        for method, params in [
+                ("cancel", {"id": job}), ("delete", {"id": job}),
+                ("retry", {"id": job}), ("touch", {"id": job}),
+                ("delete", {"queue": "default"})]:
+            answer = stranger(gsq.socket, method, **params)
+            is_true(answer[2] is not None and answer[2][0] == 1
+                    and answer[2][1].startswith("NOT_PERMITTED: "),
+                    "refusal of " + method, answer)
+        is_equal(gsq.job(job)["state"], "ready", "it is there")
+
+
 # Listens, says so, and answers whoever comes.
 SQUATTER = r'''
 import socket, sys
@@ -313,6 +334,7 @@ def expect_clean(gsq, recorded, job, body, words):
            "GSQ_DIR": gsq.directory}
     is_equal({name: variables.pop(name, None) for name in own}, own,
              "variables of the job")
+    is_true(variables.pop("GSQ_DEADLINE_MS").isdigit(), "its deadline")
     strange = {name for name in variables if name not in ALLOWED
                and not name.startswith("LC_")}
     is_equal(strange, set(), "other variables")

@@ -15,6 +15,7 @@ struct record {
 	struct text queue;
 	struct text key;
 	struct text reason;
+	struct job_terms terms;
 	uint64_t aliases[ALIASES_MAX];
 	size_t alias_count;
 };
@@ -58,6 +59,7 @@ save(uint64_t id, uint32_t handle)
 	/* It is not saved whether it is its turn. */
 	if (record->job.state == JOB_BLOCKED)
 		record->job.state = JOB_READY;
+	record->terms = job_terms(&story.core.jobs, &record->job);
 	const struct alias *alias = job_alias(&story.core.jobs, &record->job);
 	for (; alias != NULL; alias = alias_after(&story.core.jobs, alias))
 		record->aliases[record->alias_count++] = alias->id;
@@ -104,6 +106,7 @@ disk_restore(void)
 		fact.restore.aliases = record.aliases;
 		fact.restore.alias_count = record.alias_count;
 		fact.restore.reason = span_of(record.reason.text);
+		fact.restore.terms = record.terms;
 		tell(&fact);
 	}
 }

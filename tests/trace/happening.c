@@ -33,7 +33,7 @@ remember_delivery(const struct wish *wish)
 	story.sent[story.sent_count++] = (struct sent){
 		.connection = connection,
 		.id = wish->id,
-		.msgid = job->msgid,
+		.msgid = job_lease(&story.core.jobs, job)->msgid,
 		.delivery = job->delivery,
 	};
 }
@@ -89,6 +89,17 @@ render_fold(size_t at, const struct wish *ending)
 	return count + 2;
 }
 
+/* A dead job that becomes one with another: REPLACE or not, TELL and FORGET. */
+static size_t
+render_dead_fold(size_t at)
+{
+	const struct wish *first = &story.core.wishes[at];
+	const struct wish other = {
+		.id = first->kind == WISH_REPLACE ? first->id : first->into
+	};
+	return render_fold(at, &other);
+}
+
 /* SAVE: of a new job, or of one that is delivered. */
 static size_t
 render_save(size_t at)
@@ -97,6 +108,14 @@ render_save(size_t at)
 	const char *label = label_of(save->id);
 	if (tells(at + 1, EVENT_MERGED, save))
 		return render_merge(at);
+	if (tells(at + 1, EVENT_REVIVED, save)) {
+		happens("revived %s", label);
+		return 2;
+	}
+	if (!save->with_body && goes_with(at + 1, WISH_STOP, save)) {
+		happens("cancelling %s", label);
+		return 1;
+	}
 	if (save->with_body && tells(at + 1, EVENT_ENQUEUED, save)) {
 		happens("accept %s", label);
 		return 2;
@@ -121,8 +140,9 @@ render_ending(size_t at)
 {
 	const struct wish *tell = &story.core.wishes[at];
 	const char *label = label_of(tell->id);
-	enum wish_kind kind =
-	    tell->event == EVENT_DONE ? WISH_FORGET : WISH_SAVE;
+	bool is_gone = tell->event == EVENT_DONE ||
+	    tell->event == EVENT_CANCELLED || tell->event == EVENT_DELETED;
+	enum wish_kind kind = is_gone ? WISH_FORGET : WISH_SAVE;
 	size_t first = story.happening_count;
 	size_t folded = render_fold(at + 1, tell);
 	struct text fold = { "" };
@@ -155,7 +175,12 @@ render_tell(size_t at)
 	case EVENT_RELEASED:
 	case EVENT_RETURNED:
 	case EVENT_DEAD:
+	case EVENT_CANCELLED:
+	case EVENT_DELETED:
 		return render_ending(at);
+	case EVENT_OVERDUE:
+		happens("overdue %s", label_of(tell->id));
+		return 1;
 	case EVENT_SUBSCRIBED:
 		happens("subscribed %s to %s",
 		    worker_of_subscriber(tell->subscriber),
@@ -167,12 +192,22 @@ render_tell(size_t at)
 	case EVENT_MERGED:
 		return render_merge(at);
 	case EVENT_FOLDED:
+		return render_dead_fold(at);
+	case EVENT_REVIVED:
 	case EVENT_ENQUEUED:
 	case EVENT_DELIVERED:
 	case EVENT_COUNT:
 		break;
 	}
 	fail("%s is told, and the store is not", core_event_name(tell->event));
+}
+
+static bool
+tells_fold(size_t at)
+{
+	return at < story.core.wish_count &&
+	    story.core.wishes[at].kind == WISH_TELL &&
+	    story.core.wishes[at].event == EVENT_FOLDED;
 }
 
 static size_t
@@ -182,9 +217,18 @@ render(size_t at)
 	case WISH_SAVE:
 		return render_save(at);
 	case WISH_REPLACE:
-		return render_merge(at);
+		return tells_fold(at + 1) ? render_dead_fold(at)
+					  : render_merge(at);
 	case WISH_TELL:
 		return render_tell(at);
+	case WISH_STOP:
+		happens("stop %s of %s", label_of(story.core.wishes[at].id),
+		    worker_of_subscriber(story.core.wishes[at].subscriber));
+		return 1;
+	case WISH_CUT_OFF:
+		happens("cut off %s",
+		    worker_of_subscriber(story.core.wishes[at].subscriber));
+		return 1;
 	case WISH_KILL:
 		happens("kill %s", worker_of_pid(story.core.wishes[at].pid));
 		return 1;

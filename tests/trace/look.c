@@ -76,6 +76,10 @@ do_totals(struct line *line)
 		{ "released", counters->released, true, false },
 		{ "died", counters->died, true, false },
 		{ "dead", counters->dead, true, false },
+		{ "timeouts", counters->timed_out, true, false },
+		{ "cancelled", counters->cancelled, true, false },
+		{ "deleted", counters->deleted, true, false },
+		{ "revived", counters->revived, true, false },
 		{ "stale", counters->stale, true, false },
 	};
 	check_counts(line, counts, sizeof(counts) / sizeof(*counts));

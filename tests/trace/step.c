@@ -39,6 +39,13 @@ do_queue(struct line *line)
 	if (next_is(line, "retry"))
 		next_durations(line, "delays", &policy->policy.retry.base_ms,
 		    &policy->policy.retry.cap_ms);
+	if (next_is(line, "crashes"))
+		policy->policy.max_crashes =
+		    (uint32_t)next_number(line, "the crashes", CRASHES_MAX);
+	if (next_is(line, "ttr"))
+		policy->policy.ttr_ms = next_duration(line, "a time");
+	if (next_is(line, "grace"))
+		policy->policy.ttr_grace_ms = next_duration(line, "a time");
 	policy->policy.mode = KEY_SERIAL;
 	if (next_is(line, "keys") &&
 	    !key_mode_parse(
@@ -80,7 +87,7 @@ static bool
 ends_labels(const char *word)
 {
 	static const char *const words[] = { "priority", "bytes", "delay",
-		"key", "mode" };
+		"key", "mode", "ttr", "attempts" };
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(word, words[i]) == 0)
 			return true;
@@ -102,6 +109,18 @@ next_key(struct line *line, struct fact *fact)
 		fail("a mode is parallel, serial or coalesce");
 }
 
+/* "ttr 5s attempts 2" */
+static void
+next_terms(struct line *line, struct fact *fact)
+{
+	struct job_terms *terms = &fact->enqueue.terms;
+	if (next_is(line, "ttr"))
+		terms->ttr_ms = next_duration(line, "a time");
+	if (next_is(line, "attempts"))
+		terms->max_attempts =
+		    (uint32_t)next_number(line, "the attempts", ATTEMPTS_MAX);
+}
+
 /* "enqueue mail 10..20 a b priority 5 bytes 1000 delay 5s key 42" */
 void
 do_enqueue(struct line *line)
@@ -121,6 +140,7 @@ do_enqueue(struct line *line)
 		fact.enqueue.body_bytes =
 		    (uint32_t)next_number(line, "bytes", BODY_BYTES_MAX);
 	next_key(line, &fact);
+	next_terms(line, &fact);
 	end_of_line(line);
 	if (first == end)
 		fail("which jobs?");
@@ -162,6 +182,54 @@ do_restore(struct line *line)
 	end_of_line(line);
 	fact.restore.reason = span_of(reason.text);
 	name_job(label, job->id);
+	tell(&fact);
+	render_all();
+}
+
+static void
+steer_one(void *context, const char *label)
+{
+	struct fact fact = { .kind = *(const enum fact_kind *)context };
+	fact.steer.id = id_of_label(label);
+	tell(&fact);
+	render_all();
+}
+
+static void
+steer(struct line *line, enum fact_kind kind)
+{
+	do
+		each_label(next_word(line, "a job"), steer_one, &kind);
+	while (has_more(line));
+}
+
+void
+do_cancel(struct line *line)
+{
+	steer(line, FACT_CANCEL);
+}
+
+void
+do_delete(struct line *line)
+{
+	steer(line, FACT_DELETE);
+}
+
+void
+do_revive(struct line *line)
+{
+	steer(line, FACT_REVIVE);
+}
+
+/* "touch 10", "touch 10 5s": it may take that long from now on. */
+void
+do_touch(struct line *line)
+{
+	struct fact fact = { .kind = FACT_TOUCH };
+	fact.touch.id = id_of_label(next_word(line, "a job"));
+	if (has_more(line))
+		fact.touch.ttr_ms = next_duration(line, "a time");
+	end_of_line(line);
 	tell(&fact);
 	render_all();
 }

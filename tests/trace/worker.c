@@ -218,6 +218,7 @@ next_outcome(struct line *line, struct text *reason)
 	if (outcome.verdict == VERDICT_RETRY)
 		outcome.delay_ms = next_duration(line, "a delay");
 	reason->text[0] = '\0';
+	outcome.crashed = next_is(line, "crashed");
 	if (next_is(line, "because"))
 		rest_of_line(line, reason);
 	end_of_line(line);
@@ -264,6 +265,22 @@ answer_all(struct answering answering, struct line *line)
 	const char *jobs = next_word(line, "a job");
 	answering.outcome = next_outcome(line, &reason);
 	each_label(jobs, answer_one, &answering);
+}
+
+/* "w1 touches 10 5s": for the delivery that it had last. */
+void
+do_touches(const struct speaker *speaker, struct line *line)
+{
+	struct fact fact = { .kind = FACT_TOUCH,
+		.subscriber = connection_of(speaker)->subscriber };
+	fact.touch.id = id_of_label(next_word(line, "a job"));
+	fact.touch.delivery =
+	    last_sent(index_of(speaker->worker), fact.touch.id)->delivery;
+	if (has_more(line))
+		fact.touch.ttr_ms = next_duration(line, "a time");
+	end_of_line(line);
+	tell(&fact);
+	render_all();
 }
 
 /* "w1 answers 10..12 done": the responses to the last deliveries. */

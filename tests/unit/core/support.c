@@ -147,6 +147,14 @@ job_with(uint64_t id)
 	return job_at(&core.jobs, handle);
 }
 
+struct lease *
+lease_of(uint64_t id)
+{
+	const struct job *job = job_with(id);
+	cr_assert_neq(job->lease, 0, "job %lu does not run", (unsigned long)id);
+	return job_lease(&core.jobs, job);
+}
+
 const struct wish *
 wished(enum wish_kind kind, unsigned n)
 {

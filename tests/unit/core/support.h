@@ -37,6 +37,7 @@ void gone(uint32_t subscriber);
 
 struct lane *lane_named(const char *queue);
 struct job *job_with(uint64_t id);
+struct lease *lease_of(uint64_t id);
 
 /* The n-th wish of that kind in the last step, from 0, or NULL. */
 const struct wish *wished(enum wish_kind kind, unsigned n);

@@ -89,7 +89,7 @@ Test(absent, a_job_that_ran_runs_and_nobody_has_it)
 	cr_expect_eq(job->state, JOB_RUNNING);
 	cr_expect_eq(job->delivery, 4);
 	cr_expect_eq(job->attempt, 2);
-	cr_expect_eq(job->msgid, 0);
+	cr_expect_eq(lease_of(7)->msgid, 0);
 	cr_expect_eq(job->place, core.absent);
 	cr_expect_eq(job->at_ms, now_ms);
 	cr_expect_eq(core.wish_count, 0);
@@ -157,7 +157,7 @@ Test(absent, a_worker_takes_what_it_has_with_the_right_delivery)
 	cr_expect_eq(worker->running_count, 2);
 	cr_expect_eq(worker->held_bytes, 20);
 	cr_expect_eq(job_with(3)->place, w);
-	cr_expect_eq(job_with(3)->msgid, 0);
+	cr_expect_eq(lease_of(3)->msgid, 0);
 	cr_expect_eq(stand_in()->running_count, 2);
 	answer(w, 1, VERDICT_DONE);
 	cr_expect_eq(core.refusal, REFUSAL_STALE);

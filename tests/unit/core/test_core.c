@@ -45,7 +45,8 @@ Test(core, events_have_the_names_of_the_wire)
 {
 	static const char *const names[] = { "enqueued", "merged", "folded",
 		"delivered", "done", "failed", "retried", "released",
-		"returned", "dead", "subscribed", "gone" };
+		"returned", "dead", "overdue", "cancelled", "deleted",
+		"revived", "subscribed", "gone" };
 	for (int i = 0; i < EVENT_COUNT; i++)
 		cr_expect_str_eq(core_event_name((enum core_event)i), names[i]);
 }
@@ -678,8 +679,8 @@ Test(core, a_restored_job_is_as_it_was_saved)
 			.next = 1,
 			.previous = 2,
 			.place = 3,
-			.msgid = 4,
-			.history = 5,
+			.lease = 4,
+			.extras = 5,
 			.newer = 6,
 			.older = 7 },
 		    .reason = SPAN_LITERAL("exit 1") } };
@@ -788,13 +789,14 @@ answer_some(struct life *life, uint32_t worker)
 		    ? VERDICT_DONE
 		    : (enum verdict)choose(life, VERDICT_DIED),
 		.delay_ms = choose(life, 3) * 100 };
+	const struct lease *lease = job_lease(&core.jobs, job);
 	struct fact fact = { .kind = FACT_RESULT,
 		.subscriber = worker,
 		.result = { job->id, job->delivery, outcome } };
-	if (job->msgid != 0 && choose(life, 2) == 0)
+	if (lease->msgid != 0 && choose(life, 2) == 0)
 		fact = (struct fact){ .kind = FACT_ANSWER,
 			.subscriber = worker,
-			.answer = { job->msgid, outcome } };
+			.answer = { lease->msgid, outcome } };
 	tell(fact);
 	cr_assert_eq(core.refusal, REFUSAL_NONE);
 }

@@ -33,15 +33,17 @@ static const enum job_state allowed[][2] = {
 	{ JOB_NONE, JOB_BLOCKED },    /* enqueued or restored, not its turn */
 	{ JOB_READY, JOB_RUNNING },   /* delivered */
 	{ JOB_READY, JOB_BLOCKED },   /* restored, and then one that runs */
+	{ JOB_READY, JOB_NONE },      /* cancelled, deleted */
 	{ JOB_BLOCKED, JOB_READY },   /* its turn */
-	{ JOB_BLOCKED, JOB_NONE },    /* folded into another one */
+	{ JOB_BLOCKED, JOB_NONE },    /* folded into another one, cancelled */
 	{ JOB_DELAYED, JOB_READY },   /* its time has come */
 	{ JOB_DELAYED, JOB_BLOCKED }, /* and not its turn */
-	{ JOB_DELAYED, JOB_NONE },    /* folded into another one */
+	{ JOB_DELAYED, JOB_NONE },    /* folded into another one, cancelled */
 	{ JOB_RUNNING, JOB_NONE },    /* done */
 	{ JOB_RUNNING, JOB_READY },   /* given back, its worker died */
 	{ JOB_RUNNING, JOB_DELAYED }, /* failed, not now */
 	{ JOB_RUNNING, JOB_DEAD },    /* attempts used up, rejected */
+	{ JOB_DEAD, JOB_NONE },	      /* deleted, or about to wait again */
 };
 
 static bool
@@ -221,7 +223,7 @@ Test(job, a_reason_is_kept_replaced_and_cut)
 	cr_expect_eq(strlen(job_reason(&jobs, job)), REASON_BYTES_MAX);
 	job_set_reason(&jobs, job, (struct span){ NULL, 0 });
 	cr_expect_str_eq(job_reason(&jobs, job), "");
-	cr_expect_eq(jobs.histories.used, 1);
+	cr_expect_eq(jobs.extras.used, 1);
 }
 
 Test(job, its_reason_goes_with_it)
@@ -229,7 +231,7 @@ Test(job, its_reason_goes_with_it)
 	uint32_t handle = jobs_add(&jobs, 1);
 	job_set_reason(&jobs, job_at(&jobs, handle), SPAN_LITERAL("exit 1"));
 	jobs_remove(&jobs, handle);
-	cr_expect_eq(jobs.histories.used, 0);
+	cr_expect_eq(jobs.extras.used, 0);
 }
 
 #if MEMORY_CAN_FAIL
@@ -299,7 +301,8 @@ Test(job, a_delivery_is_found_by_subscriber_and_msgid_while_it_stands)
 	uint32_t handle = jobs_add(&jobs, 1);
 	struct job *job = job_at(&jobs, handle);
 	job->place = 4;
-	job->msgid = 9;
+	job->lease = slab_take(&jobs.leases);
+	job_lease(&jobs, job)->msgid = 9;
 	jobs_note_delivery(&jobs, handle);
 	cr_expect_eq(jobs_find_delivery(&jobs, 4, 9), handle);
 	cr_expect_eq(jobs_find_delivery(&jobs, 9, 4), 0);
@@ -309,7 +312,7 @@ Test(job, a_delivery_is_found_by_subscriber_and_msgid_while_it_stands)
 	cr_expect_eq(jobs_find_delivery(&jobs, 0, UINT64_C(4) << 32 | 9), 0);
 	jobs_drop_delivery(&jobs, handle);
 	cr_expect_eq(jobs_find_delivery(&jobs, 4, 9), 0);
-	job->msgid = 0;
+	cr_expect_eq(job_lease(&jobs, job)->msgid, 0);
 	jobs_drop_delivery(&jobs, handle);
 	cr_expect_eq(jobs.by_delivery.count, 0);
 }
@@ -341,7 +344,7 @@ Test(job, is_found_by_the_ids_of_those_that_were_folded_into_it)
 	jobs_remove(&jobs, job);
 	cr_expect_eq(jobs_resolve(&jobs, 9), 0);
 	cr_expect_eq(jobs.aliases.used, 0);
-	cr_expect_eq(jobs.histories.used, 0);
+	cr_expect_eq(jobs.extras.used, 0);
 }
 
 Test(job, of_too_many_aliases_the_oldest_is_forgotten)

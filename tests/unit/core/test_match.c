@@ -83,10 +83,10 @@ Test(match, every_delivery_of_a_connection_has_its_own_msgid)
 	uint32_t w = subscribe("mail");
 	ask(w, "mail", 3);
 	uint64_t a = enqueue("mail"), b = enqueue("mail");
-	cr_expect_eq(job_with(a)->msgid, 1);
-	cr_expect_eq(job_with(b)->msgid, 2);
+	cr_expect_eq(lease_of(a)->msgid, 1);
+	cr_expect_eq(lease_of(b)->msgid, 2);
 	answer(w, 1, VERDICT_RELEASE);
-	cr_expect_eq(job_with(a)->msgid, 3);
+	cr_expect_eq(lease_of(a)->msgid, 3);
 }
 
 Test(match, a_msgid_that_comes_round_skips_zero_and_those_in_use)
@@ -96,9 +96,9 @@ Test(match, a_msgid_that_comes_round_skips_zero_and_those_in_use)
 	uint64_t first = enqueue("mail");
 	subscriber_at(&core.demand, w)->last_msgid = UINT32_MAX - 1;
 	uint64_t last = enqueue("mail"), around = enqueue("mail");
-	cr_expect_eq(job_with(first)->msgid, 1);
-	cr_expect_eq(job_with(last)->msgid, UINT32_MAX);
-	cr_expect_eq(job_with(around)->msgid, 2);
+	cr_expect_eq(lease_of(first)->msgid, 1);
+	cr_expect_eq(lease_of(last)->msgid, UINT32_MAX);
+	cr_expect_eq(lease_of(around)->msgid, 2);
 	answer(w, 2, VERDICT_DONE);
 	cr_expect_eq(core.refusal, REFUSAL_NONE);
 	cr_expect_eq(jobs_find(&core.jobs, around), 0);

@@ -6,6 +6,7 @@
 
 /* No jitter up to 9 ms, so that delays are exact. */
 static const struct lane_policy policy = { .max_attempts = 3,
+	.max_crashes = 2,
 	.retry = { .base_ms = 2, .cap_ms = 8 } };
 
 /* Job's attempt, verdict, the delay asked for -> what becomes of it. */
@@ -14,32 +15,79 @@ static const struct row {
 	enum verdict verdict;
 	int64_t delay_ms;
 	struct retry retry;
+	bool crashed;
+	uint8_t crashes; /* this one included */
 } rows[] = {
-	{ 1, VERDICT_DONE, 0, { .state = JOB_NONE, .counted = true } },
-	{ 3, VERDICT_DONE, 0, { .state = JOB_NONE, .counted = true } },
+	{ 1, VERDICT_DONE, 0, { .state = JOB_NONE, .counted = true }, false,
+	    0 },
+	{ 3, VERDICT_DONE, 0, { .state = JOB_NONE, .counted = true }, false,
+	    0 },
 	{ 1, VERDICT_FAIL, 0,
-	    { .state = JOB_DELAYED, .delay_ms = 2, .counted = true } },
+	    { .state = JOB_DELAYED, .delay_ms = 2, .counted = true }, false,
+	    0 },
 	{ 2, VERDICT_FAIL, 99,
-	    { .state = JOB_DELAYED, .delay_ms = 4, .counted = true } },
+	    { .state = JOB_DELAYED, .delay_ms = 4, .counted = true }, false,
+	    0 },
 	{ 3, VERDICT_FAIL, 0,
-	    { .state = JOB_DEAD, .cause = CAUSE_EXHAUSTED, .counted = true } },
+	    { .state = JOB_DEAD, .cause = CAUSE_EXHAUSTED, .counted = true },
+	    false, 0 },
 	{ 4, VERDICT_FAIL, 0,
-	    { .state = JOB_DEAD, .cause = CAUSE_EXHAUSTED, .counted = true } },
-	{ 1, VERDICT_RETRY, 50, { .state = JOB_DELAYED, .delay_ms = 50 } },
-	{ 3, VERDICT_RETRY, 50, { .state = JOB_DELAYED, .delay_ms = 50 } },
-	{ 1, VERDICT_RETRY, 0, { .state = JOB_READY } },
+	    { .state = JOB_DEAD, .cause = CAUSE_EXHAUSTED, .counted = true },
+	    false, 0 },
+	{ 1, VERDICT_RETRY, 50, { .state = JOB_DELAYED, .delay_ms = 50 }, false,
+	    0 },
+	{ 3, VERDICT_RETRY, 50, { .state = JOB_DELAYED, .delay_ms = 50 }, false,
+	    0 },
+	{ 1, VERDICT_RETRY, 0, { .state = JOB_READY }, false, 0 },
 	{ 1, VERDICT_DEAD, 0,
-	    { .state = JOB_DEAD, .cause = CAUSE_REJECTED, .counted = true } },
+	    { .state = JOB_DEAD, .cause = CAUSE_REJECTED, .counted = true },
+	    false, 0 },
 	{ 3, VERDICT_DEAD, 0,
-	    { .state = JOB_DEAD, .cause = CAUSE_REJECTED, .counted = true } },
-	{ 1, VERDICT_RELEASE, 0, { .state = JOB_READY, .in_front = true } },
-	{ 3, VERDICT_RELEASE, 9, { .state = JOB_READY, .in_front = true } },
+	    { .state = JOB_DEAD, .cause = CAUSE_REJECTED, .counted = true },
+	    false, 0 },
+	{ 1, VERDICT_RELEASE, 0, { .state = JOB_READY, .in_front = true },
+	    false, 0 },
+	{ 3, VERDICT_RELEASE, 9, { .state = JOB_READY, .in_front = true },
+	    false, 0 },
 	{ 1, VERDICT_DIED, 0,
-	    { .state = JOB_READY, .counted = true, .in_front = true } },
+	    { .state = JOB_READY, .counted = true, .in_front = true }, false,
+	    0 },
 	{ 2, VERDICT_DIED, 0,
-	    { .state = JOB_READY, .counted = true, .in_front = true } },
+	    { .state = JOB_READY, .counted = true, .in_front = true }, false,
+	    0 },
 	{ 3, VERDICT_DIED, 0,
-	    { .state = JOB_DEAD, .cause = CAUSE_EXHAUSTED, .counted = true } },
+	    { .state = JOB_DEAD, .cause = CAUSE_EXHAUSTED, .counted = true },
+	    false, 0 },
+	{ 2, VERDICT_LOST, 0,
+	    { .state = JOB_READY, .counted = true, .in_front = true }, false,
+	    0 },
+	{ 3, VERDICT_LOST, 0,
+	    { .state = JOB_DEAD, .cause = CAUSE_EXHAUSTED, .counted = true },
+	    false, 0 },
+	{ 1, VERDICT_TIMEOUT, 0,
+	    { .state = JOB_DELAYED, .delay_ms = 2, .counted = true }, false,
+	    0 },
+	{ 3, VERDICT_TIMEOUT, 0,
+	    { .state = JOB_DEAD, .cause = CAUSE_EXHAUSTED, .counted = true },
+	    false, 0 },
+	{ 1, VERDICT_CANCELLED, 0, { .state = JOB_NONE, .counted = true },
+	    false, 0 },
+	/* Two crashes are one too many. */
+	{ 1, VERDICT_DIED, 0,
+	    { .state = JOB_READY, .counted = true, .in_front = true }, true,
+	    1 },
+	{ 2, VERDICT_DIED, 0,
+	    { .state = JOB_DEAD, .cause = CAUSE_POISON, .counted = true }, true,
+	    2 },
+	{ 2, VERDICT_FAIL, 0,
+	    { .state = JOB_DEAD, .cause = CAUSE_POISON, .counted = true }, true,
+	    2 },
+	{ 3, VERDICT_DIED, 0,
+	    { .state = JOB_DEAD, .cause = CAUSE_POISON, .counted = true }, true,
+	    2 },
+	{ 2, VERDICT_FAIL, 0,
+	    { .state = JOB_DELAYED, .delay_ms = 4, .counted = true }, false,
+	    2 },
 };
 
 Test(retry, decides_as_the_table_says)
@@ -47,9 +95,11 @@ Test(retry, decides_as_the_table_says)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const struct row *row = &rows[i];
 		struct job job = { .state = JOB_RUNNING,
-			.attempt = row->attempt };
+			.attempt = row->attempt,
+			.crashes = row->crashes };
 		struct retry is =
-		    retry_decide(&policy, &job, row->verdict, row->delay_ms, 0);
+		    retry_decide(&policy, &job, policy.max_attempts,
+			row->verdict, row->crashed, row->delay_ms, 0);
 		cr_expect_eq(is.state, row->retry.state, "row %zu", i);
 		cr_expect_eq(is.cause, row->retry.cause, "row %zu", i);
 		cr_expect_eq(is.delay_ms, row->retry.delay_ms, "row %zu", i);
@@ -63,7 +113,8 @@ fail_at_attempt(
     const struct lane_policy *rules, uint16_t attempt, uint64_t random)
 {
 	struct job job = { .state = JOB_RUNNING, .attempt = attempt };
-	return retry_decide(rules, &job, VERDICT_FAIL, 0, random);
+	return retry_decide(
+	    rules, &job, rules->max_attempts, VERDICT_FAIL, false, 0, random);
 }
 
 Test(retry, the_delay_doubles_up_to_its_cap_and_spreads_by_a_tenth)
@@ -86,6 +137,15 @@ Test(retry, the_delay_doubles_up_to_its_cap_and_spreads_by_a_tenth)
 	}
 }
 
+Test(retry, where_crashes_are_not_counted_no_job_is_poison)
+{
+	const struct lane_policy rules = { .max_attempts = 9 };
+	struct job job = { .attempt = 8, .crashes = 8 };
+	struct retry is =
+	    retry_decide(&rules, &job, 9, VERDICT_DIED, true, 0, 0);
+	cr_expect_eq(is.state, JOB_READY);
+}
+
 Test(retry, without_a_delay_a_failed_job_is_ready_behind_the_others)
 {
 	const struct lane_policy rules = { .max_attempts = 2 };
@@ -104,7 +164,7 @@ Test(retry, one_attempt_is_no_retry)
 Test(retry, a_verdict_that_is_none_ends_the_process, .signal = SIGABRT)
 {
 	struct job job = { .attempt = 1 };
-	retry_decide(&policy, &job, VERDICT_COUNT, 0, 0);
+	retry_decide(&policy, &job, 3, VERDICT_COUNT, false, 0, 0);
 }
 
 Test(retry, a_worker_may_say_five_verdicts_and_not_that_it_died)

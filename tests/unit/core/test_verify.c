@@ -428,13 +428,13 @@ worker_of_a_job(void)
 static void
 answer_that_finds_nothing(void)
 {
-	job_with(1)->msgid = 77;
+	lease_of(1)->msgid = 77;
 }
 
 static void
 answer_too_many(void)
 {
-	job_with(1)->msgid = 0;
+	lease_of(1)->msgid = 0;
 }
 
 static void
@@ -516,7 +516,7 @@ absent_and_supervised(void)
 static void
 absent_and_answerable(void)
 {
-	job_with(10)->msgid = 1;
+	lease_of(10)->msgid = 1;
 }
 
 static void

@@ -184,10 +184,24 @@ on_deliver(void *context, uint32_t subscriber, uint32_t job, struct span body,
 }
 
 static void
-on_kill(void *context, int64_t pid)
+on_stop(void *context, const struct wish *wish)
 {
 	(void)context;
-	note("kill %d", (int)pid);
+	note("stop %d", (int)wish->id);
+}
+
+static void
+on_kill(void *context, const struct wish *wish)
+{
+	(void)context;
+	note("kill %d", (int)wish->pid);
+}
+
+static void
+on_cut_off(void *context, const struct wish *wish)
+{
+	(void)context;
+	note("cut off %d", (int)wish->subscriber);
 }
 
 static void
@@ -232,7 +246,9 @@ set_up(void)
 {
 	static const struct turn_effects effects = {
 		.deliver = on_deliver,
+		.stop = on_stop,
 		.kill = on_kill,
+		.cut_off = on_cut_off,
 		.tell = on_tell,
 		.show = on_show,
 		.batch_leaves = on_leaves,

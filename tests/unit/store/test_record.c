@@ -2,6 +2,7 @@
 #include "queue/record.h"
 
 #include "base/random.h"
+#include "base/units.h"
 #include "core/job.h"
 
 #include <criterion/criterion.h>
@@ -32,6 +33,8 @@ any_job(struct random *random)
 		job.cause =
 		    (uint8_t)(1 + random_next(random) % (CAUSE_COUNT - 1));
 	job.hints = (uint32_t)any(random) | 1;
+	job.crashes = (uint8_t)any(random);
+	job.cancelled = job.state == JOB_RUNNING && any(random) % 2 == 0;
 	job.mode = (uint8_t)(random_next(random) % KEY_MODE_COUNT);
 	return job;
 }
@@ -48,12 +51,18 @@ expect_where(const struct stored *stored, const struct record *record)
 	cr_assert_eq(
 	    stored->state, job->state == JOB_BLOCKED ? JOB_READY : job->state);
 	cr_assert_eq(stored->hints, record->key.count > 0 ? job->hints : 1);
-	struct span aliases = stored->aliases;
-	if (record->key.count > 0)
-		for (uint32_t i = 0; i < record->alias_count; i++)
-			cr_assert_eq(
-			    record_alias(&aliases), record->aliases[i]);
-	cr_assert_eq(record_alias(&aliases), 0);
+	cr_assert_eq(stored->crashes, job->crashes);
+	cr_assert_eq(stored->cancelled, job->cancelled);
+	cr_assert_eq(stored->terms.ttr_ms, record->terms.ttr_ms);
+	cr_assert_eq(stored->terms.max_attempts, record->terms.max_attempts);
+	struct record restored;
+	struct job again;
+	uint64_t aliases[ALIASES_MAX];
+	record_restore(stored, stored, &again, aliases, &restored);
+	cr_assert_eq(restored.alias_count,
+	    record->key.count > 0 ? record->alias_count : 0);
+	for (uint32_t i = 0; i < restored.alias_count; i++)
+		cr_assert_eq(aliases[i], record->aliases[i]);
 	cr_assert_eq(stored->cause, job->cause);
 	cr_assert_eq(stored->due_wall_ms,
 	    job->state == JOB_DELAYED ? record->due_wall_ms : 0);
@@ -107,6 +116,13 @@ Test(record, what_is_written_is_read)
 			.reason = { reason,
 			    random_next(&random) % (sizeof(reason) + 1) },
 			.due_wall_ms = (int64_t)any(&random) };
+		if (random_next(&random) % 2 == 0)
+			record.terms.ttr_ms =
+			    (int64_t)(1 + any(&random) % DURATION_MS_MAX);
+		else if (random_next(&random) % 2 == 0)
+			record.terms.ttr_ms = TTR_NONE;
+		record.terms.max_attempts =
+		    (uint32_t)(random_next(&random) % (ATTEMPTS_MAX + 1));
 		if (random_next(&random) % 2 == 0)
 			record.key = (struct span){ key,
 				1 + random_next(&random) % sizeof(key) };

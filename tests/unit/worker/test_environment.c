@@ -37,6 +37,7 @@ of_job(char *const *from)
 		.attempt = 3,
 		.priority = 128,
 		.hints = 17,
+		.deadline_ms = INT64_C(1767225600000),
 		.key = SPAN_LITERAL("user 42") });
 }
 
@@ -50,6 +51,7 @@ Test(environment, tells_about_the_job)
 	cr_expect_str_eq(value_of(found, "GSQ_PRIORITY"), "128");
 	cr_expect_str_eq(value_of(found, "GSQ_KEY"), "user 42");
 	cr_expect_str_eq(value_of(found, "GSQ_HINTS"), "17");
+	cr_expect_str_eq(value_of(found, "GSQ_DEADLINE_MS"), "1767225600000");
 	cr_expect_str_eq(value_of(found, "GSQ_DIR"), "/run/gsq");
 	cr_expect_eq(count_of(found), ENVIRONMENT_JOB_VARIABLES);
 	environment_release(&environment);
