@@ -76,10 +76,11 @@ fill_rows(struct argp_option rows[ROWS_MAX], const struct verb *verb)
 
 static const char qctl_summary[] = "Talks to gsq, the job queue.";
 
-static const char statuses[] =
-    "Exit status: 0 done, 1 refused, 2 partly done, 64 usage, 69 gsq is not "
-    "reachable, 71 a fault of this machine, 75 try later, 77 not permitted, "
-    "124 timed out, 130 interrupted.";
+static const char statuses[] = "Exit status:"
+#define EXIT_STATUS(name, number, meaning, advice) "\n  " #number "\t" meaning
+#include "qctl/exit_status.def"
+#undef EXIT_STATUS
+    ;
 
 static char *
 copy_of(const char *text)

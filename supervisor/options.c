@@ -21,44 +21,34 @@
 /* "-" and four digits must fit behind the name of a pool. */
 #define POOL_NAME_BYTES_MAX (NAME_BYTES_MAX - 5)
 
+/* Keys of argp: the letter, else the place beyond all letters. */
+#define KEY_PLACES 0x100
+
+enum option_place {
+#define OPTION(name, ...) PLACE_##name,
+#include "supervisor/option.def"
+#undef OPTION
+};
+
 enum option_key {
-	KEY_MAX_DEMAND = 0x100,
-	KEY_MAX_RESTARTS,
-	KEY_MAX_SECONDS,
-	KEY_BACKOFF,
-	KEY_STORE,
-	KEY_VERSION,
-	KEY_USAGE
+#define OPTION(name, long_name, letter, ...) \
+	KEY_##name = (letter) != 0 ? (letter) : KEY_PLACES + (int)PLACE_##name,
+#include "supervisor/option.def"
+#undef OPTION
 };
 
 static const struct argp_option option_table[] = {
-	{ "configuration", 'c', "FILE", 0, "read the configuration file", 0 },
-	{ "workers", 'n', "WORKERS", 0, "workers to keep alive (3)", 0 },
-	{ "queue", 'q', "QUEUE", 0, "the queue they serve (default)", 0 },
-	{ "directory", 'd', "DIR", 0,
-	    "where the sockets live ($GSQ_DIR, else $XDG_RUNTIME_DIR/gsq, "
-	    "else /run/gsq or /tmp/gsq-UID)",
-	    0 },
-	{ "store", KEY_STORE, "DIR", 0,
-	    "where the jobs are kept (DIR/store when -d or $GSQ_DIR says where "
-	    "the sockets live, else /var/lib/gsq or ~/.local/state/gsq)",
-	    0 },
-	{ "max-demand", KEY_MAX_DEMAND, "N", 0,
-	    "jobs that a worker may hold at once (1)", 0 },
-	{ "max-restarts", KEY_MAX_RESTARTS, "N|inf", 0,
-	    "give up after more unplanned deaths than that in the window "
-	    "(3 x children)",
-	    0 },
-	{ "max-seconds", KEY_MAX_SECONDS, "S", 0, "length of the window (5)",
-	    0 },
-	{ "backoff", KEY_BACKOFF, "off|MIN..MAX", 0,
-	    "delay between restarts of one child (100ms..5s)", 0 },
-	{ "verbose", 'v', NULL, 0, "log every job", 0 },
-	{ "help", 'h', NULL, 0, "give this help list", -1 },
-	{ "usage", KEY_USAGE, NULL, 0, "give a short usage message", -1 },
-	{ "version", KEY_VERSION, NULL, 0, "print the version", -1 },
+#define OPTION(name, long_name, letter, argument, group, summary) \
+	{ long_name, KEY_##name, argument, 0, summary, group },
+#include "supervisor/option.def"
+#undef OPTION
 	{ 0 },
 };
+
+_Static_assert(EXIT_STOPPED == PLAN_EXIT_CLEAN &&
+	EXIT_BOOT_FAILED == PLAN_EXIT_BOOT_FAILED &&
+	EXIT_GAVE_UP == PLAN_EXIT_GAVE_UP,
+    "the plan and the table mean the same");
 
 /* The command line as it was said; what was not said does not overrule the
  * file. */
@@ -82,16 +72,22 @@ struct command_line {
 
 static error_t parse_option(int key, char *text, struct argp_state *state);
 
+static const char document[] =
+    "Starts a queue and workers that run COMMAND for each job, and restarts "
+    "whichever dies."
+    "\vWithout COMMAND the workers run builtin:demo, which prints each job and "
+    "sleeps a second.\n\n"
+    "Exit status:"
+#define EXIT_STATUS(name, number, meaning, advice) "\n  " #number "\t" meaning
+#include "supervisor/exit_status.def"
+#undef EXIT_STATUS
+    ;
+
 static const struct argp parser = {
 	.options = option_table,
 	.parser = parse_option,
 	.args_doc = "[-- COMMAND ARG...]",
-	.doc = "Starts a queue and workers that run COMMAND for each job, and "
-	       "restarts whichever dies."
-	       "\vWithout COMMAND the workers run builtin:demo, which prints "
-	       "each job and sleeps a second.\n\n"
-	       "Exit status: 0 stopped, 64 usage, 69 already running, 71 boot "
-	       "failed, 75 gave up restarting, 78 configuration.",
+	.doc = document,
 };
 
 __attribute__((format(printf, 1, 2), noreturn)) static void
@@ -182,20 +178,20 @@ parse_option(int key, char *text, struct argp_state *state)
 {
 	struct command_line *said = state->input;
 	switch (key) {
-	case 'c':
+	case KEY_CONFIGURATION:
 		said->configuration_path = text;
 		return 0;
-	case 'd':
+	case KEY_DIRECTORY:
 		said->directory = text;
 		return 0;
-	case 'n':
+	case KEY_WORKERS:
 		said->workers = text;
 		said->pool.workers = parse_count("-n", text, 0, CHILDREN_MAX);
 		return 0;
-	case 'q':
+	case KEY_QUEUE:
 		parse_queue(said, text);
 		return 0;
-	case 'v':
+	case KEY_VERBOSE:
 		said->verbose = true;
 		return 0;
 	case KEY_STORE:
@@ -218,7 +214,7 @@ parse_option(int key, char *text, struct argp_state *state)
 	case KEY_BACKOFF:
 		parse_backoff(said, text);
 		return 0;
-	case 'h':
+	case KEY_HELP:
 		print_help(ARGP_HELP_STD_HELP);
 		return 0;
 	case KEY_USAGE:

@@ -14,11 +14,11 @@
 
 #define OPTIONS_GO_ON (-1)
 
-#define EXIT_USAGE	   64
-#define EXIT_RUNNING	   69
-#define EXIT_BUG	   70
-#define EXIT_BOOT_FAILED   71
-#define EXIT_CONFIGURATION 78
+enum exit_status {
+#define EXIT_STATUS(name, number, meaning, advice) EXIT_##name = (number),
+#include "supervisor/exit_status.def"
+#undef EXIT_STATUS
+};
 
 struct options {
 	struct configuration configuration;
