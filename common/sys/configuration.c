@@ -124,11 +124,9 @@ static const struct integer_rule {
 	long min;
 	long max;
 } integer_rules[] = {
-	{ "queue", "max_attempts", 1, ATTEMPTS_MAX },
-	{ "queue", "max_crashes", 0, CRASHES_MAX },
-	{ "pool", "workers", 0, CHILDREN_MAX },
-	{ "pool", "max_demand", 1, DEMAND_MAX },
-	{ "pool", "min_demand", 0, DEMAND_MAX - 1 },
+#define INTEGER(section, key, min, max, initial, summary) \
+	{ #section, #key, min, max },
+#include "sys/configuration_rows.h"
 };
 
 static const struct duration_rule {
@@ -137,13 +135,9 @@ static const struct duration_rule {
 	int64_t min_ms;
 	int64_t max_ms;
 } duration_rules[] = {
-	{ "supervisor", "start_timeout", 1, DAY_MS },
-	{ "supervisor", "queue_start_timeout", 1, DAY_MS },
-	{ "supervisor", "stop_grace", 0, DAY_MS },
-	{ "queue", "retry_base", 0, 366 * DAY_MS },
-	{ "queue", "retry_cap", 0, 366 * DAY_MS },
-	{ "queue", "ttr", 0, 366 * DAY_MS },
-	{ "queue", "ttr_grace", 0, HOUR_MS },
+#define DURATION(section, key, min_ms, max_ms, initial, summary) \
+	{ #section, #key, min_ms, max_ms },
+#include "sys/configuration_rows.h"
 };
 
 #define COUNT(rules) (sizeof(rules) / sizeof((rules)[0]))
@@ -377,33 +371,19 @@ check_pool(cfg_t *root, cfg_opt_t *option)
 
 /* ---- reading ---- */
 
+/* How the keys of a section "x" are found below it: "x|key". */
 static const struct {
-	const char *path;
+	const char *section;
+	const char *option;
 	cfg_validate_callback_t check;
 } checks[] = {
-	{ "directory", check_not_empty },
-	{ "store", check_not_empty },
-	{ "supervisor|max_restarts", check_restarts },
-	{ "supervisor|max_seconds", check_seconds },
-	{ "supervisor|backoff", check_backoff },
-	{ "supervisor|start_timeout", check_duration },
-	{ "supervisor|queue_start_timeout", check_duration },
-	{ "supervisor|stop_grace", check_duration },
-	{ "queue|max_attempts", check_integer },
-	{ "queue|retry_base", check_duration },
-	{ "queue|retry_cap", check_duration },
-	{ "queue|max_crashes", check_integer },
-	{ "queue|ttr", check_duration },
-	{ "queue|ttr_grace", check_duration },
-	{ "queue|durability", check_durability },
-	{ "queue|keys", check_key_mode },
-	{ "queue|merge", check_key_merge },
-	{ "queue", check_queue },
-	{ "pool|queue", check_name },
-	{ "pool|workers", check_integer },
-	{ "pool|max_demand", check_integer },
-	{ "pool|min_demand", check_integer },
-	{ "pool", check_pool },
+#define INTEGER(section, key, ...)     { #section, #key, check_integer },
+#define DURATION(section, key, ...)    { #section, #key, check_duration },
+#define SECONDS(section, key, ...)     { #section, #key, check_seconds },
+#define TEXT(section, key, check, ...) { #section, #key, check },
+#include "sys/configuration_rows.h"
+	{ "ROOT", "queue", check_queue },
+	{ "ROOT", "pool", check_pool },
 };
 
 static void
@@ -653,42 +633,42 @@ take_all(struct configuration *configuration, cfg_t *root)
 
 /* ---- the file ---- */
 
+static void
+set_checks(cfg_t *schema)
+{
+	char path[128];
+	for (size_t i = 0; i < COUNT(checks); i++) {
+		bool is_root = strcmp(checks[i].section, "ROOT") == 0;
+		snprintf(path, sizeof(path), "%s%s%s",
+		    is_root ? "" : checks[i].section, is_root ? "" : "|",
+		    checks[i].option);
+		cfg_set_validate_func(schema, path, checks[i].check);
+	}
+}
+
 static cfg_t *
 make_schema(void)
 {
 	/* Without defaults, so that what the file does not say is known. */
-	cfg_opt_t supervisor[] = { CFG_STR(
-				       "max_restarts", NULL, CFGF_NODEFAULT),
-		CFG_FLOAT("max_seconds", 0, CFGF_NODEFAULT),
-		CFG_STR("backoff", NULL, CFGF_NODEFAULT),
-		CFG_STR("start_timeout", NULL, CFGF_NODEFAULT),
-		CFG_STR("queue_start_timeout", NULL, CFGF_NODEFAULT),
-		CFG_STR("stop_grace", NULL, CFGF_NODEFAULT), CFG_END() };
-	cfg_opt_t queue[] = { CFG_INT("max_attempts", 0, CFGF_NODEFAULT),
-		CFG_STR("retry_base", NULL, CFGF_NODEFAULT),
-		CFG_STR("retry_cap", NULL, CFGF_NODEFAULT),
-		CFG_INT("max_crashes", 0, CFGF_NODEFAULT),
-		CFG_STR("ttr", NULL, CFGF_NODEFAULT),
-		CFG_STR("ttr_grace", NULL, CFGF_NODEFAULT),
-		CFG_STR("durability", NULL, CFGF_NODEFAULT),
-		CFG_STR("keys", NULL, CFGF_NODEFAULT),
-		CFG_STR("merge", NULL, CFGF_NODEFAULT), CFG_END() };
-	cfg_opt_t pool[] = { CFG_STR("queue", NULL, CFGF_NODEFAULT),
-		CFG_INT("workers", 0, CFGF_NODEFAULT),
-		CFG_INT("max_demand", 0, CFGF_NODEFAULT),
-		CFG_INT("min_demand", 0, CFGF_NODEFAULT),
-		CFG_STR_LIST("command", NULL, CFGF_NODEFAULT), CFG_END() };
-	cfg_flag_t named = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
-	cfg_opt_t root[] = { CFG_STR("directory", NULL, CFGF_NODEFAULT),
-		CFG_STR("store", NULL, CFGF_NODEFAULT),
-		CFG_SEC("supervisor", supervisor, CFGF_NONE),
-		CFG_SEC("queue", queue, named), CFG_SEC("pool", pool, named),
-		CFG_FUNC("include", on_include), CFG_END() };
-	cfg_t *schema = cfg_init(root, CFGF_NONE);
+	enum { TITLED = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES };
+	/* clang-format off */
+#define SECTION(section, titled, summary)                               \
+	const cfg_flag_t section##_flags = titled ? TITLED : CFGF_NONE; \
+	cfg_opt_t section##_rows[] = {
+#define INTEGER(section, key, ...)  CFG_INT(#key, 0, CFGF_NODEFAULT),
+#define DURATION(section, key, ...) CFG_STR(#key, NULL, CFGF_NODEFAULT),
+#define SECONDS(section, key, ...)  CFG_FLOAT(#key, 0, CFGF_NODEFAULT),
+#define TEXT(section, key, ...)     CFG_STR(#key, NULL, CFGF_NODEFAULT),
+#define LIST(section, key, ...)     CFG_STR_LIST(#key, NULL, CFGF_NODEFAULT),
+#define CALL(section, key, function, ...) CFG_FUNC(#key, function),
+#define INSIDE(section) CFG_SEC(#section, section##_rows, section##_flags),
+#define END(section) CFG_END() };
+#include "sys/configuration_rows.h"
+	/* clang-format on */
+	cfg_t *schema = cfg_init(ROOT_rows, ROOT_flags);
 	CHECK(schema != NULL);
 	cfg_set_error_function(schema, on_error);
-	for (size_t i = 0; i < COUNT(checks); i++)
-		cfg_set_validate_func(schema, checks[i].path, checks[i].check);
+	set_checks(schema);
 	return schema;
 }
 

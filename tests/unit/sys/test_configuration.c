@@ -99,6 +99,73 @@ Test(configuration, nothing_said_is_the_default)
 	cr_assert_eq(queue.retry.cap_ms, HOUR_MS);
 }
 
+/* What "section" holds when its key is said to be its default. */
+static void
+read_default(const char *section, const char *key, const char *initial)
+{
+	char text[512];
+	bool is_named = strcmp(section, "supervisor") != 0;
+	snprintf(text, sizeof(text), "%s %s { %s = \"%s\" }", section,
+	    is_named ? "\"one\"" : "", key, initial);
+	configuration_release(&configuration);
+	configuration_init(&configuration);
+	expect_good(text);
+}
+
+static void
+expect_same_queue(
+    const struct queue_options *found, const struct queue_options *wanted)
+{
+	cr_expect_eq(found->max_attempts, wanted->max_attempts);
+	cr_expect_eq(found->retry.base_ms, wanted->retry.base_ms);
+	cr_expect_eq(found->retry.cap_ms, wanted->retry.cap_ms);
+	cr_expect_eq(found->max_crashes, wanted->max_crashes);
+	cr_expect_eq(found->ttr_ms, wanted->ttr_ms);
+	cr_expect_eq(found->ttr_grace_ms, wanted->ttr_grace_ms);
+	cr_expect_eq(found->durability, wanted->durability);
+	cr_expect_eq(found->keys, wanted->keys);
+	cr_expect_eq(found->merge, wanted->merge);
+}
+
+/* The texts of the table are for people; here they are held to what is done. */
+static void
+expect_default(const char *section, const char *key, const char *initial)
+{
+	struct configuration usual;
+	struct queue_options queue;
+	if (strcmp(section, "ROOT") == 0 || *initial == '(')
+		return; /* a rule, and no value */
+	configuration_init(&usual);
+	queue = configuration_queue(&usual, "one");
+	read_default(section, key, initial);
+	if (strcmp(section, "queue") == 0)
+		expect_same_queue(&configuration.queues[0], &queue);
+	usual.queues = configuration.queues;
+	usual.queue_count = configuration.queue_count;
+	if (strcmp(section, "pool") == 0) {
+		cr_expect_str_eq(configuration.pools[0].queue.text, "default");
+		cr_expect_eq(configuration.pools[0].workers, 1);
+		cr_expect_eq(configuration.pools[0].max_demand, 1);
+	}
+	usual.pools = configuration.pools;
+	usual.pool_count = configuration.pool_count;
+	cr_expect_eq(memcmp(&configuration, &usual, sizeof(usual)), 0,
+	    "%s: %s = %s", section, key, initial);
+}
+
+Test(configuration, the_defaults_of_the_table_are_those_that_hold)
+{
+#define INTEGER(section, key, min, max, initial, ...) \
+	expect_default(#section, #key, initial);
+#define DURATION(section, key, min, max, initial, ...) \
+	expect_default(#section, #key, initial);
+#define SECONDS(section, key, initial, ...) \
+	expect_default(#section, #key, initial);
+#define TEXT(section, key, check, form, initial, ...) \
+	expect_default(#section, #key, initial);
+#include "sys/configuration_rows.h"
+}
+
 Test(configuration, an_empty_file_changes_nothing)
 {
 	expect_good("");
