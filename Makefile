@@ -222,7 +222,7 @@ check: test
 
 shape:
 	@tools/deps build check
-	$(SUBMAKE) layers circles purity format clang
+	$(SUBMAKE) layers circles purity format lint clang
 
 layers: all
 	@tools/layers $(BUILD)
@@ -257,6 +257,19 @@ $(BENCH): $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/support.o \
     $(LIBGSQ) $(LIBCOMMON)
 	$(call say,link $@)$(LINK) $(DAEMON_LIBS)
 
+# ---- man pages: docs/man, filled in from the tables of the programs ---------
+
+MANUAL = $(addprefix $(BUILD)/man/,$(notdir $(wildcard docs/man/*.[1-9])))
+man: $(MANUAL)
+$(BUILD)/manual: $(BUILD)/tools/manual.o
+	$(call say,link $@)$(LINK)
+$(BUILD)/man/%: docs/man/% $(BUILD)/manual
+	@mkdir -p $(@D)
+	$(call say,man $(@F))$(BUILD)/manual <$< >$@
+lint: man
+	@mandoc -T lint -W warning $(MANUAL) && \
+	    echo 'lint: $(words $(MANUAL)) man pages are as they should be'
+
 # ---- the rest --------------------------------------------------------------
 
 deps:
@@ -287,7 +300,7 @@ help:
 	@echo 'make            build everything into bin/ (V=1 shows the commands)'
 	@echo 'make demo       install what is missing, build, show the main job'
 	@echo 'make test       install what is missing, build, run all tests'
-	@echo 'make check      test + layers, circles, purity, format, clang'
+	@echo 'make check      test + layers, circles, purity, format, lint, clang'
 	@echo 'make asan       the tests under AddressSanitizer and UBSan'
 	@echo 'make cover      how much of the pure parts the tests reach'
 	@echo 'make planted    builds with planted bugs, each of which a test must see'
@@ -298,12 +311,13 @@ help:
 	@echo 'make fuzz       SECONDS_EACH=60 [TARGET=t] [SEED=n]: libFuzzer'
 	@echo 'make replay     what the fuzzers found, again'
 	@echo 'make bench      figures beside beanstalkd, Redis and bare loops'
+	@echo 'make man        man pages into $(BUILD)/man; make lint looks at them'
 	@echo 'make install    into $(prefix) (prefix=, DESTDIR=); make uninstall'
 	@echo 'make deps       install what is missing and nothing else'
 	@echo 'make clean      remove $(BUILD)/ and $(BIN)/'
 
 .PHONY: all test run-tests sim asan chaos storm powercut check shape layers \
-        circles purity format clang bench run-bench deps demo install \
+        circles purity format lint clang man bench run-bench deps demo install \
         uninstall clean help
 .DELETE_ON_ERROR:
 

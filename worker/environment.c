@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a program needs to find others, to know its user and to speak his
- * language. One that ends in _ stands for all that begin so. */
-static const char *const allowed[] = { "PATH", "HOME", "USER", "LOGNAME",
-	"SHELL", "LANG", "LC_", "TZ", "TMPDIR" };
+static const char *const allowed[] = { ENVIRONMENT_ALLOWED };
 
 static bool
 is_allowed(const char *variable)

@@ -12,6 +12,12 @@
 
 #include <stdint.h>
 
+/* What a program needs to find others, to know its user and to speak his
+ * language. One that ends in _ stands for all that begin so. */
+#define ENVIRONMENT_ALLOWED                                              \
+	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_", "TZ", \
+	    "TMPDIR"
+
 /* GSQ_JOB_ID, GSQ_QUEUE, GSQ_ATTEMPT, GSQ_PRIORITY, GSQ_HINTS, GSQ_DEADLINE_MS,
  * GSQ_DIR and, of a job with a key, GSQ_KEY */
 #define ENVIRONMENT_JOB_VARIABLES 8
