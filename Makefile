@@ -3,7 +3,7 @@
 CC       ?= cc
 BUILD    ?= build
 BIN      ?= bin
-prefix   ?= /usr/local
+prefix   ?= $(or $(PREFIX),/usr/local)
 VERSION  := 0.1.0
 
 WARNINGS  = -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum \
@@ -222,7 +222,7 @@ check: test
 
 shape:
 	@tools/deps build check
-	$(SUBMAKE) layers circles purity format lint clang
+	$(SUBMAKE) layers circles purity format lint installed clang
 
 layers: all
 	@tools/layers $(BUILD)
@@ -282,16 +282,34 @@ demo: deps
 INSTALL = install -D
 bindir  = $(DESTDIR)$(prefix)/bin
 execdir = $(DESTDIR)$(prefix)/libexec/gsq
-install: all
+mandir  = $(DESTDIR)$(prefix)/share/man
+docdir  = $(DESTDIR)$(prefix)/share/doc/gsq
+unitdir = $(DESTDIR)$(prefix)/lib/systemd/system
+DOCUMENTS = docs/PROTOCOL.md examples/worker.py \
+    packaging/gsq.conf LICENSE
+installed_man = $(foreach page,$(MANUAL),$(mandir)/man$(subst .,,$(suffix \
+    $(page)))/$(notdir $(page)))
+install: all man
 	$(INSTALL) -m 755 $(BIN)/supervisor $(bindir)/gsq-supervisor
 	$(INSTALL) -m 755 $(BIN)/qctl $(bindir)/qctl
 	$(INSTALL) -m 755 $(BIN)/queue $(execdir)/queue
 	$(INSTALL) -m 755 $(BIN)/worker $(execdir)/worker
+	for page in $(installed_man); do \
+	    $(INSTALL) -m 644 $(BUILD)/man/$${page##*/} $$page || exit; done
+	$(INSTALL) -m 644 -t $(docdir) $(DOCUMENTS)
+	$(INSTALL) -m 644 packaging/gsq.service $(unitdir)/gsq.service
+	sed -i 's|/usr/local/|$(prefix)/|' $(unitdir)/gsq.service
 
 uninstall:
-	rm -f $(bindir)/gsq-supervisor $(bindir)/qctl
-	rm -f $(execdir)/queue $(execdir)/worker
-	[ ! -d $(execdir) ] || rmdir $(execdir)
+	rm -f $(bindir)/gsq-supervisor $(bindir)/qctl $(installed_man)
+	rm -f $(execdir)/queue $(execdir)/worker $(unitdir)/gsq.service
+	rm -f $(addprefix $(docdir)/,$(notdir $(DOCUMENTS)))
+	for folder in $(execdir) $(docdir); do \
+	    [ ! -d $$folder ] || rmdir $$folder || exit; done
+
+# What is installed works from where it is, and goes without a trace.
+installed: all man
+	+@tools/installed $(MAKE)
 
 clean:
 	rm -rf $(BUILD) $(BIN)
@@ -300,7 +318,7 @@ help:
 	@echo 'make            build everything into bin/ (V=1 shows the commands)'
 	@echo 'make demo       install what is missing, build, show the main job'
 	@echo 'make test       install what is missing, build, run all tests'
-	@echo 'make check      test + layers, circles, purity, format, lint, clang'
+	@echo 'make check      test + layers, circles, purity, format, lint, installed, clang'
 	@echo 'make asan       the tests under AddressSanitizer and UBSan'
 	@echo 'make cover      how much of the pure parts the tests reach'
 	@echo 'make planted    builds with planted bugs, each of which a test must see'
@@ -317,8 +335,8 @@ help:
 	@echo 'make clean      remove $(BUILD)/ and $(BIN)/'
 
 .PHONY: all test run-tests sim asan chaos storm powercut check shape layers \
-        circles purity format lint clang man bench run-bench deps demo install \
-        uninstall clean help
+        circles purity format lint installed clang man bench run-bench deps \
+        demo install uninstall clean help
 .DELETE_ON_ERROR:
 
 -include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
