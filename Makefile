@@ -285,7 +285,7 @@ execdir = $(DESTDIR)$(prefix)/libexec/gsq
 mandir  = $(DESTDIR)$(prefix)/share/man
 docdir  = $(DESTDIR)$(prefix)/share/doc/gsq
 unitdir = $(DESTDIR)$(prefix)/lib/systemd/system
-DOCUMENTS = docs/PROTOCOL.md examples/worker.py \
+DOCUMENTS = docs/OPERATING.md docs/PROTOCOL.md examples/worker.py \
     packaging/gsq.conf LICENSE
 installed_man = $(foreach page,$(MANUAL),$(mandir)/man$(subst .,,$(suffix \
     $(page)))/$(notdir $(page)))
