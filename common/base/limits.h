@@ -68,7 +68,8 @@
 /* Subscriptions of one connection: a worker serves a few queues, not all. */
 #define SUBSCRIPTIONS_PER_PEER_MAX 64
 
-/* Named queues alive at once. Each costs about 3 KiB. */
+/* Named queues alive at once. Each costs about 4 KiB, almost half of it for how
+ * long its jobs waited and ran. */
 #define LANES_MAX 4096
 
 /* Connections of the queue at once. Each costs two buffers, 4 KiB or more. */

@@ -76,6 +76,7 @@ settle(struct core *core, struct lane *lane, uint32_t handle,
 	struct job *job = job_at(&core->jobs, handle);
 	switch (retry->state) {
 	case JOB_READY:
+		job->at_ms = core->now_ms;
 		merge_behind(core, handle);
 		if (retry->in_front)
 			lane_push_front(&core->jobs, lane, handle);
@@ -167,6 +168,8 @@ ending_of_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 		set_timeout_reason(core, job, &outcome->reason);
 	else if (outcome->reason.count > 0)
 		job_set_reason(&core->jobs, job, outcome->reason);
+	if (verdict != VERDICT_RELEASE)
+		histogram_add(&lane->run_ms, core->now_ms - job->at_ms);
 	if (verdict == VERDICT_DONE) {
 		lane->done++;
 		subscriber->done++;

@@ -60,8 +60,8 @@ struct job {
 	uint64_t id;
 	uint64_t body;	     /* the store's handle for the body */
 	int64_t enqueued_ms; /* wall clock, for people */
-	int64_t at_ms;	     /* monotonic: delayed: due; running: since */
-	uint32_t next;	     /* job handles in the list of its state */
+	int64_t at_ms; /* monotonic: delayed: due; ready, running: since */
+	uint32_t next; /* job handles in the list of its state */
 	uint32_t previous;
 	uint32_t newer; /* neighbours in the order of ids */
 	uint32_t older;

@@ -104,6 +104,41 @@ lane_first(const struct lane *lane)
 	return priority < PRIORITY_COUNT ? lane->ready[priority].head : 0;
 }
 
+/* Of one priority: new jobs stand in the order in which they became ready,
+ * those that came back in front of them. */
+static int64_t
+list_since_ms(
+    const struct jobs *jobs, const struct job_list *list, unsigned *looks)
+{
+	int64_t since_ms = INT64_MAX;
+	for (uint32_t handle = list->head; handle != 0;) {
+		const struct job *job = job_at(jobs, handle);
+		if (job->at_ms < since_ms)
+			since_ms = job->at_ms;
+		if (job->delivery == 0 || *looks == 0)
+			break;
+		(*looks)--;
+		handle = job->next;
+	}
+	return since_ms;
+}
+
+int64_t
+lane_ready_since_ms(
+    const struct jobs *jobs, const struct lane *lane, unsigned *looks)
+{
+	int64_t since_ms = INT64_MAX;
+	for (unsigned priority = first_occupied(lane, 0);
+	     priority < PRIORITY_COUNT;
+	     priority = first_occupied(lane, priority + 1)) {
+		int64_t list_ms =
+		    list_since_ms(jobs, &lane->ready[priority], looks);
+		if (list_ms < since_ms)
+			since_ms = list_ms;
+	}
+	return since_ms;
+}
+
 static void
 set_occupied(struct lane *lane, unsigned priority)
 {

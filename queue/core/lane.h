@@ -9,6 +9,7 @@
 #include "base/backoff.h"
 #include "base/durability.h"
 #include "base/heap.h"
+#include "base/histogram.h"
 #include "base/name.h"
 #include "core/job.h"
 
@@ -43,6 +44,8 @@ struct lane {
 	uint64_t enqueued; /* since the process started */
 	uint64_t done;
 	uint64_t failed;
+	struct histogram wait_ms; /* from ready to its delivery */
+	struct histogram run_ms;  /* from there to its end; not given back */
 	struct heap asking; /* subscriptions that can be given a job now */
 	LIST_HEAD(, subscription) subscriptions;
 	uint32_t subscription_count;
@@ -99,6 +102,15 @@ lane_is_idle(const struct lane *lane)
 
 /* The job to be delivered next, or 0. */
 uint32_t lane_first(const struct lane *lane);
+
+/*
+ * Since when the job that has been ready longest is so, or INT64_MAX without
+ * one. Jobs that came back stand in front and are younger: so many looks behind
+ * them may be taken, and are taken off; without any left it may be too late a
+ * time. So it may where that job became more urgent since.
+ */
+int64_t lane_ready_since_ms(
+    const struct jobs *jobs, const struct lane *lane, unsigned *looks);
 
 /* Among the ready jobs of its priority: behind all, or in front of all. */
 void lane_push_back(

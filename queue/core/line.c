@@ -35,7 +35,9 @@ line_join(struct core *core, uint32_t handle, uint32_t key, enum key_mode mode)
 static void
 become_ready(struct core *core, struct lane *lane, uint32_t handle)
 {
-	job_set_state(job_at(&core->jobs, handle), JOB_READY);
+	struct job *job = job_at(&core->jobs, handle);
+	job_set_state(job, JOB_READY);
+	job->at_ms = core->now_ms;
 	lane->counts[JOB_READY]++;
 	lane_push_back(&core->jobs, lane, handle);
 }

@@ -35,6 +35,7 @@ deliver(struct core *core, struct lane *lane, uint32_t handle,
 	lane->counts[JOB_RUNNING]++;
 	job->delivery++;
 	job->attempt++;
+	histogram_add(&lane->wait_ms, core->now_ms - job->at_ms);
 	job->at_ms = core->now_ms;
 	job->place = subscriber->handle;
 	lease_begin(core, handle, next_msgid(core, subscriber));

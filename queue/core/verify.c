@@ -40,6 +40,8 @@ verify_job(const struct core *core, uint32_t handle, enum job_state state)
 	HOLDS(jobs_find(&core->jobs, job->id) == handle);
 	HOLDS(job->attempt <= job->delivery);
 	HOLDS((state == JOB_DEAD) == (job->cause != CAUSE_NONE));
+	HOLDS((state != JOB_READY && state != JOB_RUNNING) ||
+	    job->at_ms <= core->now_ms);
 	return NULL;
 }
 

@@ -209,3 +209,39 @@ Test(ending, with_a_verdict_that_is_none_ends_the_process, .signal = SIGABRT)
 	struct outcome outcome = { .verdict = VERDICT_COUNT };
 	ending_of_run(&core, jobs_find(&core.jobs, id), &outcome);
 }
+
+/* A run of 14 ms that ends so: how many were counted. */
+static uint32_t
+count_runs(enum verdict verdict)
+{
+	uint32_t w;
+	begin();
+	run_one(&w);
+	pass(14);
+	answer(w, 1, verdict);
+	const struct histogram *run_ms = &lane_named("mail")->run_ms;
+	uint32_t count = run_ms->total;
+	cr_expect(count == 0 || histogram_quantile(run_ms, 1000) == 14);
+	core_release(&core);
+	return count;
+}
+
+Test(ending, how_long_a_job_ran_is_counted_unless_it_was_given_back)
+{
+	core_release(&core);
+	cr_expect_eq(count_runs(VERDICT_DONE), 1);
+	cr_expect_eq(count_runs(VERDICT_FAIL), 1);
+	cr_expect_eq(count_runs(VERDICT_RETRY), 1);
+	cr_expect_eq(count_runs(VERDICT_DEAD), 1);
+	cr_expect_eq(count_runs(VERDICT_RELEASE), 0);
+	begin();
+}
+
+Test(ending, a_run_that_ended_with_its_worker_is_counted)
+{
+	uint32_t w;
+	run_one(&w);
+	pass(15);
+	gone(w);
+	cr_expect_eq(histogram_quantile(&lane_named("mail")->run_ms, 1000), 15);
+}

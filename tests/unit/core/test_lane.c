@@ -202,6 +202,49 @@ Test(lane, when_none_is_idle_there_is_no_room)
 	cr_expect_null(lanes_find(&lanes, SPAN_LITERAL("q7")));
 }
 
+static uint32_t
+ready(struct lane *lane, uint64_t id, uint8_t priority, int64_t at_ms)
+{
+	uint32_t handle = job_of(id, priority);
+	job_at(&jobs, handle)->at_ms = at_ms;
+	lane_push_back(&jobs, lane, handle);
+	return handle;
+}
+
+static int64_t
+since_ms(const struct lane *lane, unsigned looks)
+{
+	return lane_ready_since_ms(&jobs, lane, &looks);
+}
+
+Test(lane, without_a_ready_job_none_is_the_oldest)
+{
+	cr_expect_eq(since_ms(add("mail"), 10), INT64_MAX);
+}
+
+Test(lane, the_oldest_ready_job_is_found_in_any_priority)
+{
+	struct lane *lane = add("mail");
+	ready(lane, 1, 10, 500);
+	ready(lane, 2, 200, 300);
+	ready(lane, 3, 200, 400);
+	cr_expect_eq(since_ms(lane, 0), 300);
+}
+
+Test(lane, the_oldest_ready_job_is_found_behind_those_that_came_back)
+{
+	struct lane *lane = add("mail");
+	ready(lane, 1, 128, 300);
+	for (uint64_t id = 2; id < 100; id++) {
+		uint32_t handle = job_of(id, 128);
+		job_at(&jobs, handle)->at_ms = 900;
+		job_at(&jobs, handle)->delivery = 1;
+		lane_push_front(&jobs, lane, handle);
+	}
+	cr_expect_eq(since_ms(lane, 98), 300);
+	cr_expect_eq(since_ms(lane, 97), 900);
+}
+
 #if MEMORY_CAN_FAIL
 Test(lane, without_memory_there_is_none_and_the_next_one_is_whole)
 {

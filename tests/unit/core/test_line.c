@@ -246,3 +246,28 @@ Test(line, without_memory_an_enqueue_with_a_key_is_refused)
 	cr_expect_gt(n, 3);
 	cr_expect_eq(core.refusal, REFUSAL_NONE);
 }
+
+Test(line, a_blocked_job_waits_only_from_its_turn_on)
+{
+	uint32_t w = subscribe("sync");
+	ask(w, "sync", 1);
+	enqueue_key("42", KEY_SERIAL);
+	enqueue_key("42", KEY_SERIAL);
+	pass(60000);
+	answer(w, 1, VERDICT_DONE);
+	pass(11);
+	ask(w, "sync", 1);
+	const struct histogram *wait_ms = &lane_named("sync")->wait_ms;
+	cr_expect_eq(wait_ms->total, 2);
+	cr_expect_eq(histogram_quantile(wait_ms, 1000), 11);
+}
+
+Test(line, a_restored_job_waits_from_the_restart_on)
+{
+	restore(1, JOB_READY, KEY_SERIAL, 0);
+	tell((struct fact){ .kind = FACT_RESTORED });
+	pass(13);
+	ask(subscribe("sync"), "sync", 1);
+	const struct histogram *wait_ms = &lane_named("sync")->wait_ms;
+	cr_expect_eq(histogram_quantile(wait_ms, 1000), 13);
+}

@@ -115,3 +115,49 @@ Test(match, of_a_lane_with_nothing_to_give_or_nobody_to_take_wishes_nothing)
 	match_lane(&core, lane_named("other"));
 	cr_expect_eq(core.wish_count, 0);
 }
+
+static void
+expect_waited(uint32_t count, int64_t longest_ms)
+{
+	const struct histogram *wait_ms = &lane_named("mail")->wait_ms;
+	cr_expect_eq(wait_ms->total, count);
+	cr_expect_eq(histogram_quantile(wait_ms, 1000), longest_ms);
+}
+
+Test(match, a_wait_lasts_from_ready_to_its_delivery)
+{
+	uint32_t w = subscribe("mail");
+	enqueue("mail");
+	pass(12);
+	ask(w, "mail", 1);
+	expect_waited(1, 12);
+	/* One that is met at once has not waited. */
+	answer(w, 1, VERDICT_DONE);
+	ask(w, "mail", 1);
+	enqueue("mail");
+	expect_waited(2, 12);
+	cr_expect_eq(histogram_quantile(&lane_named("mail")->wait_ms, 500), 0);
+}
+
+Test(match, a_job_that_came_back_waits_anew)
+{
+	uint32_t w = subscribe("mail");
+	ask(w, "mail", 1);
+	enqueue("mail");
+	pass(1000);
+	answer(w, 1, VERDICT_RELEASE);
+	pass(9);
+	ask(w, "mail", 1);
+	expect_waited(2, 9);
+}
+
+Test(match, the_time_of_a_delay_is_no_wait)
+{
+	tell((struct fact){ .kind = FACT_ENQUEUE,
+	    .enqueue = { .queue = SPAN_LITERAL("mail"), .delay_ms = 5000 } });
+	uint32_t w = subscribe("mail");
+	pass(5000);
+	pass(3);
+	ask(w, "mail", 1);
+	expect_waited(1, 3);
+}
