@@ -566,8 +566,7 @@ on_workers(const struct request *request, const void *from)
 static void
 on_stats(const struct request *request, const void *from)
 {
-	(void)from;
-	inspect_stats(request->client, request->msgid);
+	inspect_stats(request->client, request->msgid, from);
 }
 
 static void

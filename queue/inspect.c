@@ -16,6 +16,15 @@
 /* What a list shows of a body. */
 #define LIST_BODY_BYTES 64
 
+/* Jobs that a stats request looks at to find the oldest ones: the same for all
+ * queues together. */
+#define STATS_LOOKS_MAX 20000
+
+/* Of a queue. With the STATS_PAIRS more, 4096 queues are 155,000 objects: no
+ * more than 31 pairs in all fit into a message. */
+#define QUEUE_PAIRS 11
+#define STATS_PAIRS 7
+
 static void
 finish(struct client *client, struct message_writer *writer)
 {
@@ -226,7 +235,7 @@ inspect_list(
 	answer_page(client, msgid, &selection);
 }
 
-/* ---- queues, workers, counters ---- */
+/* ---- queues, workers ---- */
 
 static uint32_t
 count_subscribers(const struct lane *lane)
@@ -238,10 +247,10 @@ count_subscribers(const struct lane *lane)
 	return count;
 }
 
+/* What is told of a queue, in QUEUE_PAIRS pairs. */
 static void
-put_queue(struct message_writer *writer, const struct lane *lane)
+put_queue_pairs(struct message_writer *writer, const struct lane *lane)
 {
-	put_map(writer, 11);
 	put_pair_text(writer, "name", lane->name.text);
 	put_pair(writer, "ready", lane->counts[JOB_READY]);
 	put_pair(writer, "blocked", lane->counts[JOB_BLOCKED]);
@@ -257,6 +266,13 @@ put_queue(struct message_writer *writer, const struct lane *lane)
 	put_unsigned(writer, lane->done);
 	put_key(writer, "failed");
 	put_unsigned(writer, lane->failed);
+}
+
+static void
+put_queue(struct message_writer *writer, const struct lane *lane)
+{
+	put_map(writer, QUEUE_PAIRS);
+	put_queue_pairs(writer, lane);
 }
 
 void
@@ -370,8 +386,66 @@ inspect_workers(struct client *client, uint64_t msgid)
 	finish(client, &writer);
 }
 
-void
-inspect_stats(struct client *client, uint64_t msgid)
+/* ---- counters ---- */
+
+static void
+put_if_not_negative(
+    struct message_writer *writer, const char *key, int64_t value)
+{
+	put_key(writer, key);
+	if (value >= 0)
+		put_integer(writer, value);
+	else
+		put_nil(writer);
+}
+
+static void
+put_queue_stats(struct message_writer *writer, const struct core *core,
+    const struct lane *lane, unsigned *looks)
+{
+	const struct {
+		const char *key;
+		const struct histogram *histogram;
+		unsigned thousandths;
+	} rows[] = {
+		{ "wait_p50_ms", &lane->wait_ms, 500 },
+		{ "wait_p95_ms", &lane->wait_ms, 950 },
+		{ "wait_p99_ms", &lane->wait_ms, 990 },
+		{ "run_p50_ms", &lane->run_ms, 500 },
+		{ "run_p95_ms", &lane->run_ms, 950 },
+		{ "run_p99_ms", &lane->run_ms, 990 },
+	};
+	int64_t since_ms = lane_ready_since_ms(&core->jobs, lane, looks);
+	put_map(writer, QUEUE_PAIRS + STATS_PAIRS);
+	put_queue_pairs(writer, lane);
+	put_if_not_negative(writer, "oldest_ready_ms",
+	    since_ms < INT64_MAX ? not_negative(clock_monotonic_ms() - since_ms)
+				 : -1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		put_if_not_negative(writer, rows[i].key,
+		    histogram_quantile(rows[i].histogram, rows[i].thousandths));
+}
+
+/* only: NULL: all. */
+static void
+put_queues_stats(struct message_writer *writer, const struct core *core,
+    const struct lane *only)
+{
+	const struct lane *lane, *following;
+	unsigned looks = STATS_LOOKS_MAX;
+	put_key(writer, "queues");
+	if (only != NULL) {
+		put_array(writer, 1);
+		put_queue_stats(writer, core, only, &looks);
+		return;
+	}
+	put_array(writer, HASH_CNT(by_name, core->lanes.by_name));
+	HASH_ITER(by_name, core->lanes.by_name, lane, following)
+		put_queue_stats(writer, core, lane, &looks);
+}
+
+static void
+answer_stats(struct client *client, uint64_t msgid, const struct lane *only)
 {
 	const struct server *server = client->server;
 	const struct core *core = &server->turn.core;
@@ -407,10 +481,30 @@ inspect_stats(struct client *client, uint64_t msgid)
 	};
 	struct message_writer writer;
 	message_response(&writer, &client->peer.output, msgid);
-	put_map(&writer, sizeof(rows) / sizeof(rows[0]));
+	put_map(&writer, sizeof(rows) / sizeof(rows[0]) + 1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		put_key(&writer, rows[i].key);
 		put_unsigned(&writer, rows[i].value);
 	}
+	put_queues_stats(&writer, core, only);
 	finish(client, &writer);
+}
+
+void
+inspect_stats(
+    struct client *client, uint64_t msgid, const struct params_stats *params)
+{
+	const struct core *core = &client->server->turn.core;
+	const struct lane *only = NULL;
+	char words[NAME_BYTES_MAX + 64];
+	if (params->queue.count > 0) {
+		only = lanes_find(&core->lanes, params->queue);
+		if (only == NULL) {
+			snprintf(words, sizeof(words), "no queue '%.*s'",
+			    (int)params->queue.count, params->queue.bytes);
+			refuse(client, msgid, REFUSAL_NOT_FOUND, words);
+			return;
+		}
+	}
+	answer_stats(client, msgid, only);
 }

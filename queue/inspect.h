@@ -19,6 +19,7 @@ void inspect_list(
     struct client *client, uint64_t msgid, const struct params_list *params);
 void inspect_queues(struct client *client, uint64_t msgid);
 void inspect_workers(struct client *client, uint64_t msgid);
-void inspect_stats(struct client *client, uint64_t msgid);
+void inspect_stats(
+    struct client *client, uint64_t msgid, const struct params_stats *params);
 
 #endif

@@ -12,7 +12,7 @@ from harness import (
     Gsq, SANITIZED, WAIT, effects, is_equal, is_true, kill, limit, lines_of,
     run, script, start_helper, temporary, wait_until, write_file)
 
-LOOKING = ("queues", "workers", "status", "tree", "list")
+LOOKING = ("queues", "workers", "status", "tree", "list", "stats")
 
 
 def idle(workers=0, **more):
