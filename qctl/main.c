@@ -2,6 +2,7 @@
 /*
  * qctl: what people and scripts say to gsq.
  */
+#include "qctl/check.h"
 #include "qctl/command_line.h"
 #include "qctl/say.h"
 #include "qctl/session.h"
@@ -71,5 +72,9 @@ main(int argc, char **argv)
 		status = command.verb->run(&command);
 		session_close(&command);
 	}
+	/* A monitor knows no status but its own. */
+	if (status == EXIT_USAGE && command.verb != NULL &&
+	    command.verb->run == do_check)
+		status = check_misused();
 	return close_output(status);
 }

@@ -89,6 +89,54 @@ complain_number(const struct complaint *complaint, const struct option_row *row,
 	    row->name, row->min, row->max, text);
 }
 
+/* ---- levels ---- */
+
+static bool
+read_level(enum option_kind kind, const char *text, int64_t *ret_level)
+{
+	*ret_level = NO_LEVEL;
+	if (*text == '\0')
+		return true;
+	return kind == OPTION_KIND_LEVELS_MS
+	    ? duration_parse(text, ret_level)
+	    : number_read(text, 0, INT64_MAX, ret_level);
+}
+
+/* "WARN", "WARN,CRIT", ",CRIT" */
+static bool
+read_levels(enum option_kind kind, const char *text, struct levels *ret_levels)
+{
+	char warning[32];
+	const char *comma = strchrnul(text, ',');
+	const char *critical = *comma == ',' ? comma + 1 : "";
+	if (comma - text >= (ptrdiff_t)sizeof(warning))
+		return false;
+	snprintf(warning, sizeof(warning), "%.*s", (int)(comma - text), text);
+	return (*warning != '\0' || *critical != '\0') &&
+	    read_level(kind, warning, &ret_levels->warning) &&
+	    read_level(kind, critical, &ret_levels->critical);
+}
+
+static const char *
+take_levels(const struct complaint *complaint, const struct option_row *row,
+    const char *text, struct levels *ret_levels)
+{
+	if (!read_levels(row->kind, text, ret_levels))
+		return complain(complaint,
+		    "--%s takes a warning and a critical level, one or both "
+		    "as in %s, not '%s'",
+		    row->name,
+		    row->kind == OPTION_KIND_LEVELS_MS ? "1m or 1m,10m or ,10m"
+						       : "5 or 5,50 or ,50",
+		    text);
+	if (ret_levels->critical >= 0 &&
+	    ret_levels->critical < ret_levels->warning)
+		return complain(complaint,
+		    "--%s: the critical level in '%s' is below the warning one",
+		    row->name, text);
+	return NULL;
+}
+
 const char *
 option_read(enum option_id option, const char *text,
     struct option_value *ret_value, char *reason, size_t reason_bytes)
@@ -123,6 +171,11 @@ option_read(enum option_id option, const char *text,
 			    "--%s takes a duration as in 500ms, 1.5s, 10m, "
 			    "not '%s'",
 			    row->name, text);
+		break;
+	case OPTION_KIND_LEVELS:
+	case OPTION_KIND_LEVELS_MS:
+		if (take_levels(&complaint, row, text, &value.levels) != NULL)
+			return reason;
 		break;
 	case OPTION_KIND_CHOICE:
 		value.number = choice_of(row->choices, text);

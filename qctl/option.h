@@ -30,6 +30,8 @@ enum option_kind {
 	OPTION_KIND_DURATION,
 	OPTION_KIND_CHOICE,
 	OPTION_KIND_KEY,
+	OPTION_KIND_LEVELS,
+	OPTION_KIND_LEVELS_MS,
 	OPTION_KIND_TEXT
 };
 
@@ -44,10 +46,19 @@ struct option_row {
 	const char *summary;
 };
 
+/* From which numbers on something is wrong: greater ones are. */
+struct levels {
+	int64_t warning; /* NO_LEVEL: none */
+	int64_t critical;
+};
+
+#define NO_LEVEL INT64_C(-1)
+
 /* What was said on the command line. */
 struct option_value {
-	const char *text; /* NULL: not said; of a CHOICE the word itself */
-	int64_t number;	  /* of NUMBER, DURATION (ms) and CHOICE (place) */
+	const char *text;     /* NULL: not said; of a CHOICE the word itself */
+	int64_t number;	      /* of NUMBER, DURATION (ms) and CHOICE (place) */
+	struct levels levels; /* of LEVELS, and LEVELS_MS in ms */
 };
 
 const struct option_row *option_row(enum option_id option);

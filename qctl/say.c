@@ -10,6 +10,16 @@
 
 #define LINE_BYTES_MAX 2048
 
+static char *kept;
+static size_t kept_bytes;
+
+void
+say_into(char *line, size_t line_bytes)
+{
+	kept = line;
+	kept_bytes = line_bytes;
+}
+
 void
 say(const char *format, ...)
 {
@@ -18,6 +28,10 @@ say(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
+	if (kept != NULL) {
+		snprintf(kept, kept_bytes, "%s", line);
+		return;
+	}
 	fputs("qctl: ", stderr);
 	text_print(stderr, span_of(line));
 	fputc('\n', stderr);
@@ -26,6 +40,7 @@ say(const char *format, ...)
 _Noreturn void
 out_of_memory(void)
 {
+	say_into(NULL, 0);
 	say("out of memory");
 	exit(EXIT_SYSTEM);
 }

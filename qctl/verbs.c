@@ -2,9 +2,10 @@
 #include "qctl/verbs.h"
 
 /* The kinds of timeout in verb.def. */
-#define ANSWER 30000
-#define LONG   120000
-#define NONE   GSQ_NO_TIMEOUT
+#define ANSWER	30000
+#define LONG	120000
+#define MONITOR 10000
+#define NONE	GSQ_NO_TIMEOUT
 
 const struct verb verb_table[] = {
 #define VERB(name, arguments, summary, options, timeout, details) \

@@ -10,7 +10,7 @@ static char reason[256];
 static const char *
 read_option(enum option_id option, const char *text)
 {
-	value = (struct option_value){ NULL, -7 };
+	value = (struct option_value){ .number = -7 };
 	return option_read(option, text, &value, reason, sizeof(reason));
 }
 
@@ -113,4 +113,33 @@ Test(option, every_row_is_whole)
 			    "-%c is taken twice", row->letter);
 		}
 	}
+}
+
+static void
+expect_levels(
+    enum option_id option, const char *text, int64_t warning, int64_t critical)
+{
+	cr_assert_null(read_option(option, text), "%s", reason);
+	cr_expect_eq(value.levels.warning, warning, "of '%s'", text);
+	cr_expect_eq(value.levels.critical, critical, "of '%s'", text);
+}
+
+Test(option, levels_are_one_number_or_two)
+{
+	expect_levels(OPTION_READY, "100", 100, NO_LEVEL);
+	expect_levels(OPTION_READY, "100,1000", 100, 1000);
+	expect_levels(OPTION_READY, ",1000", NO_LEVEL, 1000);
+	expect_levels(OPTION_READY, "0,0", 0, 0);
+	expect_levels(OPTION_READY, "5,", 5, NO_LEVEL);
+	expect_levels(OPTION_OLDEST, "1m,10m", 60000, 600000);
+	expect_levels(OPTION_OLDEST, ",1.5s", NO_LEVEL, 1500);
+	expect_refused(OPTION_READY, "");
+	expect_refused(OPTION_READY, ",");
+	expect_refused(OPTION_READY, "-1");
+	expect_refused(OPTION_READY, "1,2,3");
+	expect_refused(OPTION_READY, "1m");
+	expect_refused(OPTION_READY, "100,10");
+	expect_refused(OPTION_READY, "00000000000000000000000000000000001,2");
+	expect_refused(OPTION_OLDEST, "60");
+	expect_refused(OPTION_OLDEST, "10m,1m");
 }
