@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "qctl/answer.h"
+#include "qctl/child.h"
 #include "qctl/text.h"
 
 #include <inttypes.h>
@@ -77,29 +78,15 @@ health_add(
 
 /* ---- processes ---- */
 
-static bool
-is_held_back(const msgpack_object *child)
-{
-	struct span state = answer_text(child, "state");
-	return span_is_text(state, "backoff") || span_is_text(state, "failed");
-}
-
-static bool
-is_unhealthy(const msgpack_object *child)
-{
-	return answer_has(child, "healthy") &&
-	    !answer_boolean(child, "healthy");
-}
-
 static void
 judge_queue(struct health *health, const msgpack_object *child)
 {
 	struct span state = answer_text(child, "state");
 	struct span death = answer_text(child, "last_death");
-	if (is_held_back(child))
+	if (child_is_held_back(child))
 		health_add(health, HEALTH_CRITICAL,
 		    "the queue is held back: %.*s", SPAN_ARGUMENTS(death));
-	else if (!span_is_text(state, "ready"))
+	else if (!child_is_ready(child))
 		health_add(health, HEALTH_WARNING, "the queue is %.*s",
 		    SPAN_ARGUMENTS(state));
 }
@@ -155,14 +142,14 @@ health_judge_tree(struct health *health, const msgpack_object *tree)
 	judge_supervisor(health, map_find(tree, "supervisor"));
 	for (uint32_t i = 0; i < children.count; i++) {
 		const msgpack_object *child = &children.items[i];
-		if (span_is_text(answer_text(child, "role"), "queue")) {
+		if (child_is_queue(child)) {
 			judge_queue(health, child);
 			continue;
 		}
 		workers++;
-		if (is_held_back(child))
+		if (child_is_held_back(child))
 			note_trouble(&held_back, child, "last_death");
-		else if (is_unhealthy(child))
+		else if (child_is_unhealthy(child))
 			note_trouble(&unhealthy, child, "unhealthy_reason");
 	}
 	enum health_state state =

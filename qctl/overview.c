@@ -4,6 +4,7 @@
  */
 #include "base/units.h"
 #include "qctl/answer.h"
+#include "qctl/child.h"
 #include "qctl/queues.h"
 #include "qctl/rows.h"
 #include "qctl/say.h"
@@ -13,45 +14,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define NOTE_BYTES_MAX 256
-
 /* ---- children ---- */
-
-/* "ready" is not well when what it should run cannot be run. */
-static bool
-is_unhealthy(const msgpack_object *child)
-{
-	return answer_has(child, "healthy") &&
-	    !answer_boolean(child, "healthy");
-}
-
-static bool
-is_ready(const msgpack_object *child)
-{
-	return span_is_text(answer_text(child, "state"), "ready");
-}
-
-static enum style
-state_style(struct span state)
-{
-	if (span_is_text(state, "ready") || span_is_text(state, "running"))
-		return STYLE_GOOD;
-	if (span_is_text(state, "failed") || span_is_text(state, "backoff"))
-		return STYLE_BAD;
-	return STYLE_CAUTION;
-}
 
 static void
 add_state(struct table *table, const msgpack_object *child)
 {
-	struct span state = answer_text(child, "state");
-	if (is_unhealthy(child) && is_ready(child)) {
-		table_text(table, "unhealthy");
-		table_style(table, STYLE_BAD);
-		return;
-	}
-	table_cell(table, state);
-	table_style(table, state_style(state));
+	enum style style;
+	table_cell(table, child_shown_state(child, &style));
+	table_style(table, style);
 }
 
 /* A child that does not live has neither. */
@@ -72,29 +42,6 @@ add_uptime(struct table *table, const msgpack_object *child)
 		table_duration(table, answer_integer(child, "uptime_ms"));
 	else
 		table_text(table, "-");
-}
-
-/* Why it is not well, or how it died: "killed by signal 9, 3.2s ago". */
-static void
-write_note(const msgpack_object *child, char note[NOTE_BYTES_MAX])
-{
-	struct span reason = answer_text(child, "unhealthy_reason");
-	struct span death = answer_text(child, "last_death");
-	char duration[16];
-	note[0] = '\0';
-	if (is_unhealthy(child)) {
-		snprintf(note, NOTE_BYTES_MAX, "%.*s", SPAN_ARGUMENTS(reason));
-	} else if (answer_has(child, "start_in_ms")) {
-		duration_print(answer_integer(child, "start_in_ms"), duration,
-		    sizeof(duration));
-		snprintf(note, NOTE_BYTES_MAX, "%.*s, starts in %s",
-		    SPAN_ARGUMENTS(death), duration);
-	} else if (death.count > 0) {
-		duration_print(answer_integer(child, "last_death_ms_ago"),
-		    duration, sizeof(duration));
-		snprintf(note, NOTE_BYTES_MAX, "%.*s, %s ago",
-		    SPAN_ARGUMENTS(death), duration);
-	}
 }
 
 static void
@@ -132,7 +79,7 @@ add_tree_root(struct table *table, const msgpack_object *supervisor,
 	table_text(table, "supervisor");
 	table_number(table, answer_integer(supervisor, "pid"));
 	table_cell(table, state);
-	table_style(table, state_style(state));
+	table_style(table, child_state_style(state));
 	table_duration(table, answer_integer(supervisor, "uptime_ms"));
 	add_restarts(table, sum_restarts(children));
 	table_text(table, "");
@@ -145,7 +92,7 @@ add_tree_child(struct table *table, const msgpack_object *child, bool is_last)
 		{ "|-", "`-" },
 		{ "├─", "└─" },
 	};
-	char note[NOTE_BYTES_MAX];
+	char note[CHILD_NOTE_BYTES_MAX];
 	struct span id = answer_text(child, "id");
 	table_format(table, "%s %.*s", branches[text_is_unicode()][is_last],
 	    SPAN_ARGUMENTS(id));
@@ -153,7 +100,7 @@ add_tree_child(struct table *table, const msgpack_object *child, bool is_last)
 	add_state(table, child);
 	add_uptime(table, child);
 	add_restarts(table, answer_integer(child, "restarts"));
-	write_note(child, note);
+	child_write_note(child, note);
 	table_text(table, note);
 }
 
@@ -211,38 +158,27 @@ queue_is_ready(const msgpack_object *tree)
 {
 	struct elements children = answer_elements(tree, "children");
 	for (uint32_t i = 0; i < children.count; i++)
-		if (span_is_text(
-			answer_text(&children.items[i], "role"), "queue"))
-			return is_ready(&children.items[i]);
+		if (child_is_queue(&children.items[i]))
+			return child_is_ready(&children.items[i]);
 	return false;
-}
-
-/* The row of that worker in the queue's eyes, or NULL. */
-static const msgpack_object *
-find_worker(const struct overview *overview, struct span id)
-{
-	struct elements workers = answer_elements(overview->workers, "workers");
-	for (uint32_t i = 0; i < workers.count; i++)
-		if (answer_boolean(&workers.items[i], "supervised") &&
-		    span_is(answer_text(&workers.items[i], "name"), id))
-			return &workers.items[i];
-	return NULL;
 }
 
 static void
 add_now(struct table *table, const struct overview *overview,
     const msgpack_object *child)
 {
-	char note[NOTE_BYTES_MAX];
+	char note[CHILD_NOTE_BYTES_MAX];
 	const msgpack_object *worker =
-	    find_worker(overview, answer_text(child, "id"));
-	if (is_ready(child) && !is_unhealthy(child) && worker != NULL) {
+	    workers_find(overview->workers, answer_text(child, "id"));
+	if (child_is_ready(child) && !child_is_unhealthy(child) &&
+	    worker != NULL) {
 		workers_add_work(table, worker);
 		return;
 	}
-	write_note(child, note);
+	child_write_note(child, note);
 	/* An old death is no news of a child that is well. */
-	table_text(table, is_ready(child) && !is_unhealthy(child) ? "" : note);
+	table_text(table,
+	    child_is_ready(child) && !child_is_unhealthy(child) ? "" : note);
 }
 
 static void
@@ -250,7 +186,7 @@ print_supervisor(const msgpack_object *supervisor)
 {
 	bool styled = style_wanted(stdout);
 	struct span state = answer_text(supervisor, "state");
-	enum style style = state_style(state);
+	enum style style = child_state_style(state);
 	int64_t max_restarts = answer_integer(supervisor, "max_restarts");
 	char uptime[16];
 	char window[16];

@@ -17,6 +17,24 @@ static const struct column columns[] = {
 	{ .title = "NOW" },
 };
 
+const msgpack_object *
+workers_find(const msgpack_object *workers, struct span id)
+{
+	struct elements rows = answer_elements(workers, "workers");
+	const msgpack_object *found = NULL;
+	for (uint32_t i = 0; i < rows.count; i++) {
+		const msgpack_object *row = &rows.items[i];
+		if (!answer_boolean(row, "supervised") ||
+		    !span_is(answer_text(row, "name"), id))
+			continue;
+		if (answer_elements(row, "jobs").count > 0)
+			return row;
+		if (found == NULL)
+			found = row;
+	}
+	return found;
+}
+
 void
 workers_add_work(struct table *table, const msgpack_object *worker)
 {

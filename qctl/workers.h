@@ -8,6 +8,11 @@
 #include "qctl/table.h"
 #include "wire/message.h"
 
+/* The row of that worker of the supervisor in the answer to "workers"; of
+ * several one that has jobs. NULL: the queue does not know it. */
+const msgpack_object *workers_find(
+    const msgpack_object *workers, struct span id);
+
 /* A cell: "job 812 for 250ms, 3 more", "idle". worker is a row of the answer
  * to "workers". */
 void workers_add_work(struct table *table, const msgpack_object *worker);
