@@ -213,7 +213,8 @@ put_child(struct message_writer *writer, const struct child *child,
 	bool waits = planned->state == PLAN_STATE_BACKOFF;
 	bool died = child->last_death[0] != '\0';
 	bool sick = !child->healthy;
-	put_map(writer, 9 + sick + 2 * (uint32_t)died + waits);
+	bool leaves = planned->want == PLAN_WANT_GONE;
+	put_map(writer, 9 + sick + 2 * (uint32_t)died + waits + leaves);
 	put_pair_text(writer, "id", child->id);
 	put_pair_text(writer, "role", child->pool == NULL ? "queue" : "worker");
 	put_pair_text(writer, "pool", child->pool == NULL ? "" : child->pool);
@@ -236,6 +237,10 @@ put_child(struct message_writer *writer, const struct child *child,
 	if (waits)
 		put_pair(writer, "start_in_ms",
 		    not_negative(planned->deadline_ms - now_ms));
+	if (leaves) {
+		put_key(writer, "leaving");
+		put_boolean(writer, true);
+	}
 }
 
 static void
