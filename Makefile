@@ -45,7 +45,8 @@ $(BIN)/worker:     $(call objects,worker/main.c $(WORKER)) $(LIBCOMMON)
 $(BIN)/qctl:       $(call objects,qctl/main.c $(QCTL)) $(LIBGSQ) $(LIBCOMMON)
 
 $(BIN)/supervisor $(BIN)/queue $(BIN)/worker: LIBS = $(DAEMON_LIBS)
-$(BIN)/qctl: LIBS = -lmsgpackc -ljansson
+QCTL_LIBS   = -lmsgpackc -ljansson -lncursesw -ltinfo
+$(BIN)/qctl: LIBS = $(QCTL_LIBS)
 
 $(PROGRAMS):
 	@mkdir -p $(@D)
@@ -93,7 +94,7 @@ $(TRACE): $(call verify_objects,$(wildcard tests/trace/*.c) \
     $(call sources,queue/core) $(COMMON))
 
 $(UNIT_BINARIES) $(TRACE):
-	$(call say,link $@)$(LINK) $(DAEMON_LIBS) -ljansson -lcriterion
+	$(call say,link $@)$(LINK) $(DAEMON_LIBS) $(QCTL_LIBS) -lcriterion
 
 $(VERIFY)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -149,9 +150,9 @@ $(REPLAYS): $(VERIFY)/tests/fuzz/replay.o
 $(VERIFY)/seed_store: $(call verify_objects,tests/fuzz/seed_store.c \
     $(fuzzed_store) $(COMMON))
 $(REPLAYS) $(VERIFY)/seed_store:
-	$(call say,link $@)$(LINK) $(DAEMON_LIBS) -ljansson
+	$(call say,link $@)$(LINK) $(DAEMON_LIBS) $(QCTL_LIBS)
 $(call fuzzers,$(FUZZ)):
-	$(call say,link $@)$(LINK) -fsanitize=fuzzer $(DAEMON_LIBS) -ljansson
+	$(call say,link $@)$(LINK) -fsanitize=fuzzer $(DAEMON_LIBS) $(QCTL_LIBS)
 
 replay: deps
 	$(SUBMAKE) run-replay

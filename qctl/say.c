@@ -10,6 +10,7 @@
 
 #define LINE_BYTES_MAX 2048
 
+static void (*before_saying)(void);
 static char *kept;
 static size_t kept_bytes;
 
@@ -18,6 +19,12 @@ say_into(char *line, size_t line_bytes)
 {
 	kept = line;
 	kept_bytes = line_bytes;
+}
+
+void
+say_before(void (*prepare)(void))
+{
+	before_saying = prepare;
 }
 
 void
@@ -32,6 +39,8 @@ say(const char *format, ...)
 		snprintf(kept, kept_bytes, "%s", line);
 		return;
 	}
+	if (before_saying != NULL)
+		before_saying();
 	fputs("qctl: ", stderr);
 	text_print(stderr, span_of(line));
 	fputc('\n', stderr);

@@ -16,6 +16,10 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 void say_into(char *line, size_t line_bytes);
 
+/* To be called before something is said to stderr: whoever has the terminal
+ * gives it back. */
+void say_before(void (*prepare)(void));
+
 /* Says so, to stderr, and ends the program: nothing that qctl does can go on
  * then. */
 _Noreturn void out_of_memory(void);

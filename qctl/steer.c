@@ -183,7 +183,7 @@ int
 do_retry(struct command *command)
 {
 	const struct option_value *options = command->options;
-	if (options[OPTION_DEAD].text != NULL)
+	if (options[OPTION_ALL_DEAD].text != NULL)
 		return retry_the_dead(command);
 	if (options[OPTION_QUEUE].text != NULL ||
 	    options[OPTION_KEY].text != NULL ||

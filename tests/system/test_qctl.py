@@ -68,7 +68,7 @@ def test_help_names_every_verb():
     with idle() as gsq:
         text = gsq.qctl("help").stdout
         for verb in LOOKING + ("enqueue", "get", "peek", "events", "scale",
-                               "restart", "wait", "ping", "shutdown",
+                               "restart", "wait", "ping", "shutdown", "check", "top",
                                "version"):
             is_true(re.search(r"\b%s\b" % verb, text), verb + " in the help")
             is_true(gsq.qctl("help", verb).stdout.strip(), "help " + verb)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What people and monitors watch gsq with: stats, check, top."""
+import os
 import signal
 
 from harness import (
-    Gsq, is_equal, is_true, kill, script, temporary, wait_until)
+    Gsq, SANITIZED, WAIT, is_equal, is_true, kill, script, temporary, wait_until)
+from terminal import Terminal, output_of
 
 
 def idle(workers=0, **more):
@@ -130,3 +132,170 @@ def test_check_sees_a_child_that_is_held_back():
                    "the queue is held back")
         expect_check(gsq, CRITICAL, "the queue is held back: signal=KILL",
                      "--timeout", "1s")
+
+
+# ---- top -------------------------------------------------------------------
+
+UP, DOWN = "\033OA", "\033OB"
+
+
+def top(gsq, *arguments, **more):
+    return Terminal(gsq.qctl_arguments("top", *arguments), **more)
+
+
+REFRESH = " "
+
+
+def waiting_handler():
+    """A handler that ends once there is a file; both."""
+    path = temporary("go-on")
+    return path, script(
+        "wait", 'while [ ! -e "%s" ]; do sleep 0.02; done\n' % path)
+
+
+def test_top_shows_what_is_there_and_follows_it():
+    go_on, handler = waiting_handler()
+    with Gsq(workers=1, command=[handler]) as gsq, top(gsq) as terminal:
+        terminal.wait_text(r"PROCESS +POOL +PID")
+        gsq.enqueue("a", "b", "c", queue="default")
+        terminal.wait_text(r"w1 +default +%d +ready .* job 1 for" %
+                           gsq.pid_of("w1"), REFRESH)
+        terminal.wait_text(r"> default +2 +0 +0 +1 +0 ", REFRESH)
+        script("go-on", "")
+        terminal.wait_text(r"> default +0 +0 +0 +0 +0 ", REFRESH)
+        terminal.wait_text(r"w1 .* 3  idle", REFRESH)
+        terminal.wait_text(r"per second .*\d\.\d come, [1-9]\.\d are done",
+                           REFRESH)
+        # What the queue counted is gone with it; what is seen stays.
+        kill(gsq.pid_of("queue"))
+        terminal.wait_text("the queue is away: ")
+        terminal.wait(lambda text: "is away" not in text, "it is back", REFRESH)
+        terminal.press("q")
+        is_equal(terminal.end(), 0, "exit status")
+        is_true(terminal.is_restored(), "the terminal is as before")
+
+
+def test_top_acts_on_keys():
+    go_on, handler = waiting_handler()
+    with Gsq(workers=1, command=[handler]) as gsq, top(gsq) as terminal:
+        gsq.enqueue("a", queue="other")
+        terminal.wait_text("> default")
+        terminal.press("+")
+        terminal.wait_text("default: 2 workers, before 1")
+        terminal.wait_text(r"w2 +default +\d+ +ready", REFRESH)
+        gsq.enqueue("a", queue="default")
+        terminal.wait_text("job 2 for", REFRESH)
+        terminal.press(DOWN * 3)
+        terminal.wait_text("> w1")
+        terminal.press("k")
+        terminal.wait_text(r"restart w1(, which runs job 2)?\? \(y")
+        terminal.press("n")
+        terminal.wait(lambda text: "restart w1" not in text, "no question")
+        script("go-on", "")
+        old = gsq.pid_of("w1")
+        terminal.press("ky")
+        gsq.wait_new_pid("w1", old)
+        terminal.wait_text("w1: ready again, pid %d" % gsq.pid_of("w1"))
+        terminal.press(UP * 9 + "k")
+        terminal.wait_text("select a process")
+        terminal.press("--")
+        wait_until(lambda: not gsq.worker_pids(), "no worker is left")
+        terminal.press("-")
+        terminal.wait_text("has no worker|select a worker")
+        terminal.press("s")
+        terminal.wait_text("queues by ready jobs")
+        terminal.press("h")
+        terminal.wait_text(r"k +restart \(kill\) the selected process")
+        terminal.press("x")
+        terminal.wait_text("QUEUE")
+        terminal.press("x")
+        terminal.wait_text("no such key: h for help")
+        terminal.press("\x03")
+        is_equal(terminal.end(), -signal.SIGINT, "ended by Ctrl-C")
+        is_true(terminal.is_restored(), "the terminal is as before")
+
+
+def test_top_fits_into_any_size():
+    with idle(3) as gsq, top(gsq, rows=10, columns=40) as terminal:
+        terminal.wait_text("> default")
+        for rows, columns in [(2, 20), (1, 1), (5, 12), (3, 200), (60, 5)]:
+            terminal.resize(rows, columns)
+            terminal.wait_text("gsq" if columns > 9 else r"\S")
+        terminal.resize(24, 80)
+        terminal.wait_text("DIED")
+        terminal.press("q")
+        is_equal(terminal.end(), 0, "exit status")
+
+
+def test_top_shows_escapes_and_wide_characters_as_text():
+    nosuch = temporary("no\033[5n\u4f60\u597d\u202ee\u0301such")
+    with Gsq(workers=1, command=[nosuch]) as gsq:
+        gsq.enqueue("x")
+        wait_until(lambda: not gsq.children()["w1"]["healthy"],
+                   "the worker is unhealthy")
+        with top(gsq, columns=200) as terminal:
+            terminal.wait_text(r"unhealthy .*no\\x1b\[5n\u4f60\u597d"
+                               r"\\u202ee\u0301?such")
+        with top(gsq, columns=200,
+                 environment={"LC_ALL": "C"}) as terminal:
+            terminal.wait_text(r"unhealthy .*no\\x1b\[5n\?\?\?")
+
+
+def test_top_restores_the_terminal_whatever_ends_it():
+    with idle() as gsq:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT,
+                       signal.SIGSEGV, signal.SIGABRT):
+            with top(gsq) as terminal:
+                terminal.wait_text("q quit")
+                is_true(not terminal.is_restored(), "the terminal is top's")
+                terminal.program.send_signal(number)
+                status = terminal.end()
+                # AddressSanitizer has an end of its own for a crash.
+                is_true(status == -number or
+                        SANITIZED and number == signal.SIGSEGV,
+                        "ended by signal %d" % number, status)
+                is_true(terminal.is_restored(), "restored after", number)
+        with top(gsq, "--timeout", "300ms") as terminal:
+            is_equal(terminal.end(), 124, "exit status when time is over")
+            is_true(terminal.is_restored(), "restored after the time")
+        with top(gsq) as terminal:
+            terminal.wait_text("q quit")
+            os.close(terminal.slave)
+            os.close(terminal.master)
+            terminal.master = terminal.slave = None
+            terminal.program.wait(WAIT)
+
+
+def test_top_refuses_what_is_no_terminal():
+    with idle() as gsq:
+        done = gsq.qctl("top", status=64)
+        is_true("needs a terminal" in done.stderr, "words", done.stderr)
+        is_equal(done.stdout, "", "output")
+        arguments = gsq.qctl_arguments("top")
+        for name, words in [("nosuch", "does not know the terminal 'nosuch'"),
+                            ("dumb", "cannot move about"),
+                            ("", "TERM is not set")]:
+            status, text = output_of(arguments, TERM=name)
+            is_equal(status, 64, "exit status with TERM=" + name)
+            is_true(words in text.replace("\n", ""), words, text)
+        status, text = output_of(arguments + ["-o", "json"])
+        is_equal(status, 64, "exit status with -o json")
+        is_true("qctl status -o json" in text.replace("\n", ""), "words", text)
+    status, text = output_of(arguments)
+    is_equal(status, 69, "exit status without gsq")
+    is_true("start gsq with" in text.replace("\n", ""), "words", text)
+
+
+def test_top_shows_that_the_supervisor_is_away():
+    with idle(1, directory=temporary("same")) as gsq:
+        with top(gsq) as terminal:
+            terminal.wait_text("q quit")
+            kill(gsq.pid_of("queue"), signal.SIGSTOP)
+            terminal.wait_text(r"the queue is away: no answer for \d s")
+            gsq.kill_supervisor()
+            terminal.wait_text("the supervisor is away: ", REFRESH)
+            with idle(1, directory=gsq.directory):
+                terminal.wait(lambda text: "is away" not in text,
+                              "all are back", REFRESH)
+            terminal.press("q")
+            is_equal(terminal.end(), 0, "exit status")

@@ -99,3 +99,71 @@ answer_like(const char *json)
 	msgpack_sbuffer_destroy(&packed);
 	return &answer->data;
 }
+
+/* ---- pages ---- */
+
+#define LINES_BYTES_MAX 65536
+
+static char lines[LINES_BYTES_MAX];
+static size_t line_bytes;
+
+static void
+add_bytes(const char *bytes, size_t count)
+{
+	cr_assert_lt(line_bytes + count, sizeof(lines));
+	memcpy(lines + line_bytes, bytes, count);
+	line_bytes += count;
+	lines[line_bytes] = '\0';
+}
+
+/* The piece of a row that begins there or behind it, leftmost; NULL. */
+static const struct piece *
+piece_from(const struct page *page, size_t row, size_t column)
+{
+	const struct piece *found = NULL;
+	for (size_t i = 0; i < page->piece_count; i++) {
+		const struct piece *piece = &page->pieces[i];
+		if (piece->row == row && piece->column >= column &&
+		    (found == NULL || piece->column < found->column))
+			found = piece;
+	}
+	return found;
+}
+
+static size_t
+add_line(const struct page *page, size_t row)
+{
+	const struct piece *piece;
+	size_t column = 0, count = 0;
+	while ((piece = piece_from(page, row, column)) != NULL) {
+		struct span text = page_text(page, piece);
+		for (; column < piece->column; column++)
+			add_bytes(" ", 1);
+		add_bytes(text.bytes, text.count);
+		column += piece->columns;
+		count++;
+	}
+	cr_assert_leq(column, page->columns);
+	while (line_bytes > 0 && lines[line_bytes - 1] == ' ')
+		lines[--line_bytes] = '\0';
+	add_bytes("\n", 1);
+	return count;
+}
+
+const char *
+lines_of(const struct page *page)
+{
+	size_t count = 0;
+	line_bytes = 0;
+	lines[0] = '\0';
+	for (size_t row = 0; row < page->rows; row++)
+		count += add_line(page, row);
+	cr_assert_eq(count, page->piece_count, "pieces that are not seen");
+	return lines;
+}
+
+void
+expect_page(const struct page *page, const char *wanted)
+{
+	cr_expect_str_eq(lines_of(page), wanted);
+}
