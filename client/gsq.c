@@ -163,6 +163,9 @@ put_field(struct message_writer *writer, const struct gsq_field *field)
 	case GSQ_INTEGER:
 		put_integer(writer, field->integer);
 		return;
+	case GSQ_BOOLEAN:
+		put_boolean(writer, field->integer != 0);
+		return;
 	case GSQ_BODIES:
 		put_bodies(writer, field);
 		return;

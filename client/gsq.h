@@ -71,14 +71,21 @@ enum refusal gsq_refusal(const struct gsq *gsq);
 
 /* ---- params ---- */
 
-enum gsq_kind { GSQ_ABSENT, GSQ_TEXT, GSQ_BYTES, GSQ_INTEGER, GSQ_BODIES };
+enum gsq_kind {
+	GSQ_ABSENT,
+	GSQ_TEXT,
+	GSQ_BYTES,
+	GSQ_INTEGER,
+	GSQ_BOOLEAN,
+	GSQ_BODIES
+};
 
 /* One key of a request's params; borrowed until gsq_request returns. */
 struct gsq_field {
 	const char *key;
 	enum gsq_kind kind;
 	struct span span;	   /* GSQ_TEXT, GSQ_BYTES */
-	int64_t integer;	   /* GSQ_INTEGER */
+	int64_t integer;	   /* GSQ_INTEGER, GSQ_BOOLEAN */
 	const struct span *bodies; /* GSQ_BODIES */
 	size_t body_count;
 };
@@ -99,6 +106,14 @@ gsq_bytes(const char *key, struct span bytes)
 {
 	return (
 	    struct gsq_field){ .key = key, .kind = GSQ_BYTES, .span = bytes };
+}
+
+static inline struct gsq_field
+gsq_boolean(const char *key, bool value)
+{
+	return (struct gsq_field){
+		.key = key, .kind = GSQ_BOOLEAN, .integer = value
+	};
 }
 
 static inline struct gsq_field

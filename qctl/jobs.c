@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verbs about jobs that are there: get, peek, list, wait.
+ * Verbs about jobs that are there: get, peek, list, why.
  */
 #include "base/units.h"
 #include "qctl/answer.h"
@@ -15,9 +15,6 @@
 
 #define PAGE_JOBS_MAX 1000
 #define LIST_DEFAULT  100
-
-/* Between two attempts to ask a queue that goes away again and again. */
-#define RECONNECT_PAUSE_MS 50
 
 /* ---- one job ---- */
 
@@ -313,89 +310,35 @@ do_list(struct command *command)
 	return failed;
 }
 
-/* ---- wait ---- */
-
-/* A job's death certificate in a line. */
-static void
-say_dead(struct command *command, int64_t id)
-{
-	struct gsq_field field = gsq_integer("id", id);
-	const msgpack_object *job;
-	if (gsq_call(command->sockets[SOCKET_OF_QUEUE], "get", &field, 1,
-		session_left_ms(command), &job) != GSQ_OK) {
-		say("job %" PRId64 " is dead", id);
-		return;
-	}
-	struct span cause = answer_text(job, "cause");
-	struct span reason = answer_text(job, "reason");
-	say("job %" PRId64 " is dead: %.*s%s%.*s", id, SPAN_ARGUMENTS(cause),
-	    reason.count > 0 ? ", " : "", SPAN_ARGUMENTS(reason));
-}
-
-static void
-pause_before_reconnect(void)
-{
-	struct timespec pause = { 0, RECONNECT_PAUSE_MS * 1000000L };
-	nanosleep(&pause, NULL);
-}
-
-/* Asks until somebody answers: whoever waits is not disturbed by the death of
- * the queue. *ret_again tells that it died meanwhile. */
-static int
-wait_through_restarts(struct command *command, struct gsq_field field,
-    const msgpack_object **ret_result, bool *ret_again)
-{
-	for (;;) {
-		int failed = session_connect(command, SOCKET_OF_QUEUE);
-		if (failed != EXIT_DONE)
-			return failed;
-		enum gsq_status status =
-		    gsq_call(command->sockets[SOCKET_OF_QUEUE], "wait", &field,
-			1, session_left_ms(command), ret_result);
-		if (status == GSQ_OK)
-			return EXIT_DONE;
-		if (status != GSQ_BROKEN)
-			return session_failed(command, SOCKET_OF_QUEUE, status);
-		*ret_again = true;
-		pause_before_reconnect();
-	}
-}
-
-static int
-judge_end(struct command *command, int64_t id, struct span state, bool again)
-{
-	if (span_is_text(state, "dead")) {
-		say_dead(command, id);
-		return EXIT_REFUSED;
-	}
-	/* A queue that keeps nothing forgets its jobs when it dies. */
-	if (span_is_text(state, "gone") && again) {
-		say("the queue died and no longer knows job %" PRId64
-		    ": whether it was done is unknown",
-		    id);
-		return EXIT_REFUSED;
-	}
-	return EXIT_DONE;
-}
+/* ---- why ---- */
 
 int
-do_wait(struct command *command)
+do_why(struct command *command)
 {
-	const char *queue = command->options[OPTION_EMPTY].text;
-	int64_t id = queue == NULL ? id_of(command->arguments[0]) : 0;
+	const struct gsq_field by_id[] = {
+		gsq_integer("id",
+		    command->argument_count > 0 ? id_of(command->arguments[0])
+						: 0),
+	};
+	const struct gsq_field by_key[] = {
+		gsq_text("queue", command->options[OPTION_QUEUE].text),
+		gsq_text("key", command->options[OPTION_KEY].text),
+	};
+	bool is_by_id = command->argument_count > 0;
 	const msgpack_object *result;
-	bool again = false;
-	int failed = wait_through_restarts(command,
-	    queue != NULL ? gsq_text("queue", queue) : gsq_integer("id", id),
-	    &result, &again);
+	int failed =
+	    session_call(command, METHOD_why, is_by_id ? by_id : by_key,
+		is_by_id ? FIELD_COUNT(by_id) : FIELD_COUNT(by_key), &result);
 	if (failed != EXIT_DONE)
 		return failed;
-	struct span state = answer_text(result, "state");
-	if (command->form == FORM_TABLE) {
-		text_print(stdout, state);
-		fputc('\n', stdout);
-	} else {
+	if (command->form != FORM_TABLE) {
 		rows_print_json(json_of(result), command->form);
+		return EXIT_DONE;
 	}
-	return judge_end(command, id, state, again);
+	printf("job %" PRId64 " is ", answer_integer(result, "id"));
+	text_print(stdout, answer_text(result, "state"));
+	fputs(": ", stdout);
+	text_print(stdout, answer_text(result, "text"));
+	fputc('\n', stdout);
+	return EXIT_DONE;
 }

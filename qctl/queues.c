@@ -27,7 +27,10 @@ add_count(struct table *table, int64_t count, enum style style)
 static void
 fill_row(struct table *table, const msgpack_object *queue)
 {
-	table_cell(table, answer_text(queue, "name"));
+	table_format(table, "%.*s%s%s",
+	    SPAN_ARGUMENTS(answer_text(queue, "name")),
+	    answer_boolean(queue, "paused") ? " (paused)" : "",
+	    answer_boolean(queue, "draining") ? " (draining)" : "");
 	add_count(table, answer_integer(queue, "ready"), STYLE_PLAIN);
 	add_count(table, answer_integer(queue, "blocked"), STYLE_PLAIN);
 	add_count(table, answer_integer(queue, "delayed"), STYLE_CAUTION);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verbs that steer jobs: cancel, delete, purge, retry, touch.
+ * Verbs that steer jobs: cancel, delete, purge, retry, touch; and queues:
+ * pause, resume, drain.
  */
 #include "base/units.h"
 #include "qctl/answer.h"
 #include "qctl/rows.h"
 #include "qctl/say.h"
 #include "qctl/session.h"
+#include "qctl/wait.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -207,4 +209,46 @@ do_touch(struct command *command)
 	const msgpack_object *result;
 	return session_call(
 	    command, METHOD_touch, fields, ttr->text != NULL ? 2 : 1, &result);
+}
+
+/* ---- queues ---- */
+
+int
+do_pause(struct command *command)
+{
+	const struct gsq_field fields[] = {
+		gsq_text("queue", command->arguments[0]),
+		gsq_integer("for_ms", command->options[OPTION_FOR].number),
+	};
+	const msgpack_object *result;
+	return session_call(
+	    command, METHOD_pause, fields, FIELD_COUNT(fields), &result);
+}
+
+int
+do_resume(struct command *command)
+{
+	const struct gsq_field field = gsq_text("queue", command->arguments[0]);
+	const msgpack_object *result;
+	return session_call(command, METHOD_resume, &field, 1, &result);
+}
+
+int
+do_drain(struct command *command)
+{
+	bool off = command->options[OPTION_OFF].text != NULL;
+	bool waits = command->options[OPTION_UNTIL_EMPTY].text != NULL;
+	struct gsq_field queue = gsq_text("queue", command->arguments[0]);
+	const struct gsq_field fields[] = { queue, gsq_boolean("on", !off) };
+	const msgpack_object *result;
+	bool again;
+	if (off && waits) {
+		say("--off and --wait exclude each other");
+		return EXIT_USAGE;
+	}
+	int failed = session_call(
+	    command, METHOD_drain, fields, FIELD_COUNT(fields), &result);
+	if (failed == EXIT_DONE && waits)
+		failed = wait_through_restarts(command, queue, &result, &again);
+	return failed;
 }

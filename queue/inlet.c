@@ -7,6 +7,7 @@
 #include "queue/report.h"
 #include "queue/request.h"
 #include "queue/steering.h"
+#include "queue/why.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "wire/method.h"
@@ -570,6 +571,12 @@ on_stats(const struct request *request, const void *from)
 }
 
 static void
+on_why(const struct request *request, const void *from)
+{
+	why(request, from);
+}
+
+static void
 on_wait(const struct request *request, const void *from)
 {
 	const struct params_wait *params = from;
@@ -621,6 +628,10 @@ static const struct {
 	[METHOD_wait] = { on_wait, false },
 	[METHOD_events] = { on_events, false },
 	[METHOD_touch] = { steering_touch, true },
+	[METHOD_pause] = { steering_pause, true },
+	[METHOD_resume] = { steering_resume, true },
+	[METHOD_drain] = { steering_drain, true },
+	[METHOD_why] = { on_why, false },
 	[METHOD_cancel] = { steering_cancel, true },
 	[METHOD_delete] = { steering_delete, true },
 	[METHOD_retry] = { steering_retry, true },
@@ -656,6 +667,10 @@ on_call(struct client *client, const struct message *message)
 		struct params_wait wait;
 		struct params_events events;
 		struct params_touch touch;
+		struct params_pause pause;
+		struct params_resume resume;
+		struct params_drain drain;
+		struct params_why why;
 		struct params_cancel cancel;
 		struct params_delete delete;
 		struct params_retry retry;

@@ -22,7 +22,7 @@
 
 /* Of a queue. With the STATS_PAIRS more, 4096 queues are 155,000 objects: no
  * more than 31 pairs in all fit into a message. */
-#define QUEUE_PAIRS 11
+#define QUEUE_PAIRS 13
 #define STATS_PAIRS 7
 
 static void
@@ -266,12 +266,35 @@ put_queue_pairs(struct message_writer *writer, const struct lane *lane)
 	put_unsigned(writer, lane->done);
 	put_key(writer, "failed");
 	put_unsigned(writer, lane->failed);
+	put_key(writer, "paused");
+	put_boolean(writer, lane->gate.is_paused);
+	put_key(writer, "draining");
+	put_boolean(writer, lane->gate.is_draining);
+	if (!lane->gate.is_paused)
+		return;
+	put_pair(writer, "paused_by", lane->gate.uid);
+	put_pair(writer, "paused_ms", lane->gate.since_wall_ms);
+	if (lane->gate.resume_at_ms != INT64_MAX)
+		put_pair(writer, "resume_in_ms",
+		    not_negative(
+			lane->gate.resume_at_ms - clock_monotonic_ms()));
+}
+
+static uint32_t
+count_queue_pairs(const struct lane *lane)
+{
+	uint32_t count = QUEUE_PAIRS;
+	if (lane->gate.is_paused)
+		count += 2;
+	if (lane->gate.is_paused && lane->gate.resume_at_ms != INT64_MAX)
+		count++;
+	return count;
 }
 
 static void
 put_queue(struct message_writer *writer, const struct lane *lane)
 {
-	put_map(writer, QUEUE_PAIRS);
+	put_map(writer, count_queue_pairs(lane));
 	put_queue_pairs(writer, lane);
 }
 
@@ -416,7 +439,7 @@ put_queue_stats(struct message_writer *writer, const struct core *core,
 		{ "run_p99_ms", &lane->run_ms, 990 },
 	};
 	int64_t since_ms = lane_ready_since_ms(&core->jobs, lane, looks);
-	put_map(writer, QUEUE_PAIRS + STATS_PAIRS);
+	put_map(writer, count_queue_pairs(lane) + STATS_PAIRS);
 	put_queue_pairs(writer, lane);
 	put_if_not_negative(writer, "oldest_ready_ms",
 	    since_ms < INT64_MAX ? not_negative(clock_monotonic_ms() - since_ms)

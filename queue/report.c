@@ -33,6 +33,10 @@ static const struct {
 	[EVENT_CANCELLED] = { LOG_INFO, "cancelled" },
 	[EVENT_DELETED] = { LOG_INFO, "deleted" },
 	[EVENT_REVIVED] = { LOG_INFO, "revived" },
+	[EVENT_PAUSED] = { LOG_INFO, "paused" },
+	[EVENT_RESUMED] = { LOG_INFO, "resumed" },
+	[EVENT_DRAINING] = { LOG_INFO, "draining" },
+	[EVENT_OPENED] = { LOG_INFO, "opened" },
 	[EVENT_SUBSCRIBED] = { LOG_DEBUG, "subscribe" },
 	[EVENT_GONE] = { LOG_DEBUG, "gone" },
 };
@@ -90,6 +94,23 @@ report_worker(const struct core *core, const struct wish *wish)
 	    queue_name(core, wish->lane), subscriber->running_count);
 }
 
+/* Who has paused it is known as long as it is. */
+static void
+report_lane(const struct core *core, const struct wish *wish)
+{
+	const struct lane *lane = lane_at(&core->lanes, wish->lane);
+	if (wish->event == EVENT_PAUSED)
+		log_event(events[wish->event].level, events[wish->event].word,
+		    "queue=%s uid=%" PRId64 " for_ms=%" PRId64, lane->name.text,
+		    lane->gate.uid,
+		    lane->gate.resume_at_ms == INT64_MAX
+			? 0
+			: lane->gate.resume_at_ms - core->now_ms);
+	else
+		log_event(events[wish->event].level, events[wish->event].word,
+		    "queue=%s", lane->name.text);
+}
+
 void
 report_event(const struct core *core, const struct wish *wish)
 {
@@ -99,8 +120,10 @@ report_event(const struct core *core, const struct wish *wish)
 		return;
 	if (wish->id != 0)
 		report_job(core, wish);
-	else
+	else if (wish->subscriber != 0)
 		report_worker(core, wish);
+	else
+		report_lane(core, wish);
 }
 
 void

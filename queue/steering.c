@@ -2,6 +2,7 @@
 #include "queue/steering.h"
 
 #include "queue/select.h"
+#include "sys/clock.h"
 
 /* What one steering request does to a job. */
 struct steering {
@@ -172,4 +173,55 @@ steering_touch(const struct request *request, const void *from)
 	request_begin(request, &writer, 0);
 	outlet_end(&request->client->server->outlet, request->client, &writer,
 	    VISIBLE_NOW);
+}
+
+/* ---- queues ---- */
+
+static void
+change_gate(const struct request *request, struct fact *fact)
+{
+	struct message_writer writer;
+	if (!request_may_control(request))
+		return;
+	fact->now_ms = server_now_ms(request->client->server);
+	fact->gate.wall_ms = clock_wall_ms();
+	fact->gate.uid = request->client->credentials.uid;
+	if (turn_gate(request_turn(request), fact) != REFUSAL_NONE) {
+		request_refuse_as_core(request);
+		return;
+	}
+	if (!request->wants_answer)
+		return;
+	request_begin(request, &writer, 0);
+	request_end(request, &writer);
+}
+
+void
+steering_pause(const struct request *request, const void *from)
+{
+	const struct params_pause *params = from;
+	struct fact fact = { .kind = FACT_PAUSE };
+	fact.gate.queue = params->queue;
+	fact.gate.on = true;
+	fact.gate.for_ms = params->for_ms;
+	change_gate(request, &fact);
+}
+
+void
+steering_resume(const struct request *request, const void *from)
+{
+	const struct params_resume *params = from;
+	struct fact fact = { .kind = FACT_PAUSE };
+	fact.gate.queue = params->queue;
+	change_gate(request, &fact);
+}
+
+void
+steering_drain(const struct request *request, const void *from)
+{
+	const struct params_drain *params = from;
+	struct fact fact = { .kind = FACT_DRAIN };
+	fact.gate.queue = params->queue;
+	fact.gate.on = params->on;
+	change_gate(request, &fact);
 }

@@ -43,6 +43,10 @@ struct store_owner {
 	/* So many jobs are to be restored. */
 	void (*expect)(void *context, size_t jobs);
 
+	/* What was kept by keep_settings last: called by load, before the first
+	 * job. False: it cannot be understood. NULL: it is of no interest. */
+	bool (*settings)(void *context, struct span lines);
+
 	/* A job as it was kept: called by load, once per job, in the order of
 	 * their ids. record->job->body is the handle of its body. */
 	void (*restore)(void *context, const struct record *record);
@@ -92,6 +96,11 @@ struct store_operations {
 
 	/* The job changed; its body did not. */
 	int (*update)(struct store *store, const struct record *record);
+
+	/* Keeps some lines of text, durably and at once, apart from any batch.
+	 * ENOSPC is an answer: nothing has changed. NULL: there is no such
+	 * thing here. */
+	int (*keep_settings)(struct store *store, struct span lines);
 
 	/* The job is gone. */
 	int (*delete)(struct store *store, uint64_t id, uint64_t body,

@@ -9,6 +9,7 @@
 #include "queue/store_log_bodies.h"
 #include "queue/store_log_cleaner.h"
 #include "queue/store_log_recovery.h"
+#include "queue/store_log_settings.h"
 #include "queue/store_log_space.h"
 #include "queue/store_log_sync.h"
 #include "queue/store_log_writer.h"
@@ -151,9 +152,29 @@ log_recovery(const struct recovery *recovery)
 	    recovery->jobs.count, recovery->frames, recovery->log_bytes);
 }
 
+static int
+restore_settings(struct store_log *log, char *reason, size_t reason_bytes)
+{
+	const struct store_owner *owner = &log->store.owner;
+	struct buffer lines = { 0 };
+	int error = settings_read(log->io, &lines, reason, reason_bytes);
+	if (error == 0 && buffer_count(&lines) > 0 && owner->settings != NULL &&
+	    !owner->settings(owner->context,
+		(struct span){ buffer_front(&lines), buffer_count(&lines) })) {
+		error = EPROTONOSUPPORT;
+		snprintf(reason, reason_bytes,
+		    "the file '" SETTINGS_NAME
+		    "' of the store has what this gsq does not know; start "
+		    "the gsq that wrote it, or remove the file");
+	}
+	buffer_release(&lines);
+	return error;
+}
+
 /* Sets up all that goes on behind the end that was found. */
 static int
-take_over(struct store_log *log, struct recovery *recovery)
+take_over(struct store_log *log, struct recovery *recovery, char *reason,
+    size_t reason_bytes)
 {
 	writer_init(&log->writer, &log->segments, recovery->format.log_id,
 	    &recovery->end);
@@ -163,9 +184,16 @@ take_over(struct store_log *log, struct recovery *recovery)
 	log->is_loaded = true;
 	log->torn_bytes = recovery->torn_bytes;
 	log_recovery(recovery);
+	int error = restore_settings(log, reason, reason_bytes);
+	if (error != 0)
+		return error;
 	log->store.owner.expect(
 	    log->store.owner.context, (size_t)recovery->jobs.count);
-	return kept_jobs_each(&recovery->jobs, restore_job, log);
+	error = kept_jobs_each(&recovery->jobs, restore_job, log);
+	if (error != 0)
+		snprintf(reason, reason_bytes,
+		    "cannot read the jobs of the store: %s", strerror(error));
+	return error;
 }
 
 static int
@@ -197,12 +225,8 @@ log_load(struct store *store, uint64_t *ret_next_id, char *reason,
 		error = recovery_repair(&recovery);
 	int64_t took_us = now_us(log) - begun_us;
 	if (error == 0) {
-		error = take_over(log, &recovery);
+		error = take_over(log, &recovery, reason, reason_bytes);
 		syncer_expect(&log->syncer, took_us);
-		if (error != 0)
-			snprintf(reason, reason_bytes,
-			    "cannot read the jobs of the store: %s",
-			    strerror(error));
 	}
 	*ret_next_id = recovery.end.next_id;
 	recovery_release(&recovery);
@@ -384,6 +408,14 @@ log_put(struct store *store, const struct record *record, struct span body,
 		log->writer.next_id = record->job->id + 1;
 	log->account = account_with(&log->account, 1, body.count);
 	return 0;
+}
+
+static int
+log_keep_settings(struct store *store, struct span lines)
+{
+	struct store_log *log = log_of(store);
+	int error = settings_write(log->io, lines);
+	return error == ENOSPC ? error : fail(log, error);
 }
 
 static int
@@ -682,6 +714,7 @@ store_log_open_on(struct io *io, const struct log_sizes *sizes)
 		.has_room = log_has_room,
 		.put = log_put,
 		.replace = log_replace,
+		.keep_settings = log_keep_settings,
 		.reserve_ids = log_reserve_ids,
 		.update = log_update,
 		.delete = log_delete,

@@ -4,9 +4,12 @@
 #include "base/check.h"
 #include "base/planted.h"
 #include "base/units.h"
+#include "core/pause.h"
+#include "queue/settings.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -104,6 +107,14 @@ on_expect(void *context, size_t jobs)
 	core_expect(&turn->core, jobs);
 }
 
+static bool
+on_settings(void *context, struct span lines)
+{
+	struct turn *turn = context;
+	return settings_restore(
+	    &turn->core, lines, clock_monotonic_ms(), wall_of(0));
+}
+
 static void
 on_restore(void *context, const struct record *record)
 {
@@ -179,6 +190,7 @@ turn_init(struct turn *turn, struct store *log, struct store *memory,
 	log->owner = (struct store_owner){
 		.context = turn,
 		.expect = on_expect,
+		.settings = on_settings,
 		.restore = on_restore,
 		.committed = on_committed,
 		.find = on_find,
@@ -371,6 +383,8 @@ carry_out(struct turn *turn, const struct wish *wish, struct span body)
 	case WISH_CUT_OFF:
 		turn->effects.cut_off(turn->effects.context, wish);
 		break;
+	case WISH_SETTINGS:
+		UNREACHABLE(); /* turn_gate has kept them */
 	case WISH_TELL:
 		turn->effects.tell(turn->effects.context, wish);
 		break;
@@ -385,6 +399,43 @@ turn_step(struct turn *turn, const struct fact *fact, struct span body)
 	for (size_t i = 0; i < core->wish_count; i++)
 		carry_out(turn, &core->wishes[i], body);
 	return core->refusal;
+}
+
+/* 0, or ENOSPC. */
+static int
+keep_settings(struct turn *turn)
+{
+	struct store *log = turn->log;
+	struct buffer lines = { 0 };
+	if (log->operations->keep_settings == NULL)
+		return 0;
+	must("settings", settings_print(&lines, &turn->core, wall_of(0)));
+	int error = log->operations->keep_settings(
+	    log, (struct span){ buffer_front(&lines), buffer_count(&lines) });
+	buffer_release(&lines);
+	if (error != ENOSPC)
+		must("settings", error);
+	return error;
+}
+
+enum refusal
+turn_gate(struct turn *turn, const struct fact *fact)
+{
+	struct core *core = &turn->core;
+	core_step(core, fact);
+	if (core->refusal != REFUSAL_NONE)
+		return core->refusal;
+	if (keep_settings(turn) != 0) {
+		pause_undo(core);
+		core->refusal = REFUSAL_FULL;
+		core->words = "no room on the disk to keep that; try again "
+			      "when there is space";
+		return core->refusal;
+	}
+	for (size_t i = 0; i < core->wish_count; i++)
+		if (core->wishes[i].kind != WISH_SETTINGS)
+			carry_out(turn, &core->wishes[i], (struct span){ 0 });
+	return REFUSAL_NONE;
 }
 
 enum durability

@@ -103,6 +103,10 @@ void turn_release(struct turn *turn);
 enum refusal turn_step(
     struct turn *turn, const struct fact *fact, struct span body);
 
+/* The same of a PAUSE or DRAIN, which is kept before it counts: FULL when the
+ * disk has no room for it. */
+enum refusal turn_gate(struct turn *turn, const struct fact *fact);
+
 /* What the answer to an enqueue into that queue promises. */
 enum durability turn_durability(const struct turn *turn, struct span queue);
 

@@ -158,3 +158,26 @@ size_parse(const char *text, uint64_t *ret_bytes)
 	}
 	return false;
 }
+
+bool
+rate_parse(const char *text, int64_t *ret_count, int64_t *ret_ms)
+{
+	static const struct {
+		const char *word;
+		int64_t ms;
+	} units[] = { { "/s", SECOND_MS }, { "/m", MINUTE_MS },
+		{ "/h", HOUR_MS }, { "/d", DAY_MS } };
+	int64_t count = 0;
+	while (*text >= '0' && *text <= '9' && count <= RATE_MAX)
+		count = count * 10 + (*text++ - '0');
+	if (count < 1 || count > RATE_MAX)
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(text, units[i].word) != 0)
+			continue;
+		*ret_count = count;
+		*ret_ms = units[i].ms;
+		return true;
+	}
+	return false;
+}

@@ -16,6 +16,9 @@
 #define HOUR_MS	  (60 * MINUTE_MS)
 #define DAY_MS	  (24 * HOUR_MS)
 
+/* Of a rate: so many of whatever in its unit of time. */
+#define RATE_MAX INT64_C(1000000)
+
 /* Longer than anybody means, short enough that sums of two never overflow. */
 #define DURATION_MS_MAX (100 * 366 * DAY_MS)
 
@@ -31,6 +34,12 @@ bool duration_parse(const char *text, int64_t *ret_ms);
  * "12d07h". Always terminated; 16 bytes are enough for any value.
  */
 void duration_print(int64_t duration_ms, char *text, size_t text_bytes);
+
+/*
+ * Parses a rate, "10/s", "600/m", "5000/h" or "1/d": so many, 1 to 1000000, in
+ * *ret_ms. False, and nothing written, when it is none.
+ */
+bool rate_parse(const char *text, int64_t *ret_count, int64_t *ret_ms);
 
 /*
  * Parses "512", "64KiB", "4MiB", "1GiB" into bytes. A bare number is bytes.

@@ -25,6 +25,7 @@
 #define ATTEMPTS_DEFAULT   10
 #define CRASHES_DEFAULT	   3
 #define TTR_DEFAULT	   (5 * MINUTE_MS)
+#define BURST_DEFAULT	   1
 #define TTR_GRACE_DEFAULT  (5 * SECOND_MS)
 #define RETRY_BASE_DEFAULT (2 * SECOND_MS)
 #define RETRY_CAP_DEFAULT  HOUR_MS
@@ -265,6 +266,29 @@ check_key_merge(cfg_t *section, cfg_opt_t *option)
 	enum key_merge value;
 	return expect_word(section, option,
 	    key_merge_parse(word_of(option), &value), "last, first or append");
+}
+
+/* "off" is no rate: 0 jobs. */
+static bool
+parse_rate(const char *text, int64_t *ret_jobs, int64_t *ret_ms)
+{
+	if (strcmp(text, "off") != 0)
+		return rate_parse(text, ret_jobs, ret_ms);
+	*ret_jobs = *ret_ms = 0;
+	return true;
+}
+
+static int
+check_rate(cfg_t *section, cfg_opt_t *option)
+{
+	const char *text = cfg_opt_getnstr(option, 0);
+	int64_t jobs, ms;
+	if (!parse_rate(text, &jobs, &ms))
+		cfg_error(section,
+		    "%s must be off or a rate as in 10/s, 600/m, 5000/h, 1/d, "
+		    "not '%s'",
+		    option->name, text);
+	return 0;
 }
 
 static int
@@ -510,6 +534,7 @@ default_queue(const char *name)
 		.retry = { RETRY_BASE_DEFAULT, RETRY_CAP_DEFAULT },
 		.ttr_ms = TTR_DEFAULT,
 		.ttr_grace_ms = TTR_GRACE_DEFAULT,
+		.rate_burst = BURST_DEFAULT,
 		.keys = KEY_SERIAL };
 	name_set(&queue.name, span_of(name));
 	return queue;
@@ -530,6 +555,12 @@ take_queue(struct configuration *configuration, cfg_t *section)
 	queue.ttr_ms = duration_of(section, "ttr", queue.ttr_ms);
 	queue.ttr_grace_ms =
 	    duration_of(section, "ttr_grace", queue.ttr_grace_ms);
+	queue.max_running =
+	    integer_of(section, "max_running", queue.max_running);
+	if (cfg_size(section, "rate") > 0)
+		parse_rate(cfg_getstr(section, "rate"), &queue.rate_jobs,
+		    &queue.rate_ms);
+	queue.rate_burst = integer_of(section, "burst", queue.rate_burst);
 	if (cfg_size(section, "durability") > 0)
 		durability_parse(span_of(cfg_getstr(section, "durability")),
 		    &queue.durability);

@@ -16,6 +16,9 @@
  *         max_crashes = 3              # 0: any number
  *         ttr        = "5m"            # time of a run; 0: any
  *         ttr_grace  = "5s"            # then, from TERM to KILL
+ *         max_running = 0              # 0: any number
+ *         rate       = "10/s"          # default off
+ *         burst      = 1
  *         durability = "sync"          # or "relaxed", "memory"
  *         keys       = "serial"        # or "coalesce", "parallel"
  *         merge      = "last"          # or "first", "append"
@@ -51,6 +54,10 @@ struct queue_options {
 	struct backoff retry; /* delay before the next attempt */
 	int64_t ttr_ms;	      /* of a run; 0: as long as it wants */
 	int64_t ttr_grace_ms; /* then, between TERM and KILL */
+	int64_t max_running;  /* 0..1000000; 0: any number */
+	int64_t rate_jobs;    /* that may begin in rate_ms; 0: any number */
+	int64_t rate_ms;
+	int64_t rate_burst; /* from 1 */
 	enum durability durability;
 	enum key_mode keys;   /* of jobs that say none; default serial */
 	enum key_merge merge; /* of bodies, where keys coalesce */

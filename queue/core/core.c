@@ -6,10 +6,12 @@
 #include "core/absent.h"
 #include "core/due.h"
 #include "core/ending.h"
+#include "core/gate.h"
 #include "core/lease.h"
 #include "core/line.h"
 #include "core/match.h"
 #include "core/merge.h"
+#include "core/pause.h"
 #include "core/steer.h"
 #include "core/verify.h"
 #include "core/wish.h"
@@ -31,6 +33,10 @@ static const char *const event_names[EVENT_COUNT] = {
 	[EVENT_CANCELLED] = "cancelled",
 	[EVENT_DELETED] = "deleted",
 	[EVENT_REVIVED] = "revived",
+	[EVENT_PAUSED] = "paused",
+	[EVENT_RESUMED] = "resumed",
+	[EVENT_DRAINING] = "draining",
+	[EVENT_OPENED] = "opened",
 	[EVENT_SUBSCRIBED] = "subscribed",
 	[EVENT_GONE] = "gone",
 };
@@ -72,6 +78,7 @@ core_init(struct core *core, uint64_t next_id, uint64_t seed,
 	demand_init(&core->demand);
 	due_init(&core->due, &core->jobs);
 	lease_init(&core->leases, &core->jobs);
+	gate_init(&core->gates, &core->lanes);
 }
 
 void
@@ -79,6 +86,7 @@ core_release(struct core *core)
 {
 	free(core->wishes);
 	roll_release(&core->roll);
+	heap_release(&core->gates);
 	heap_release(&core->leases);
 	heap_release(&core->due);
 	lanes_release(&core->lanes);
@@ -94,6 +102,7 @@ refuse(struct core *core, enum refusal refusal, const char *words)
 	core->words = words;
 }
 
+/* Made if there is none; NULL, refused, without room. */
 static struct lane *
 find_or_add_lane(struct core *core, struct span name)
 {
@@ -202,6 +211,7 @@ on_time(struct core *core, const struct fact *fact)
 	     left--)
 		end_delay(core, handle);
 	lease_act(core);
+	pause_act(core);
 	act_on_silence(core);
 	absent_act(core);
 }
@@ -218,8 +228,8 @@ core_wake_at(const struct core *core)
 	const struct subscriber *silent = TAILQ_FIRST(&core->demand.silent);
 	int64_t silent_ms = silent != NULL ? silent->return_at_ms : INT64_MAX;
 	int64_t due_ms = due_next_ms(&core->due, &core->jobs);
-	int64_t lease_ms = lease_wake_at(core);
-	return earlier(earlier(earlier(due_ms, silent_ms), lease_ms),
+	int64_t timed_ms = earlier(lease_wake_at(core), gate_wake_at(core));
+	return earlier(earlier(earlier(due_ms, silent_ms), timed_ms),
 	    absent_wake_at(core));
 }
 
@@ -289,6 +299,11 @@ on_enqueue(struct core *core, const struct fact *fact)
 	struct lane *lane = find_or_add_lane(core, fact->enqueue.queue);
 	if (lane == NULL)
 		return;
+	if (lane->gate.is_draining) {
+		refuse(core, REFUSAL_DRAINING,
+		    "that queue is being drained and takes no jobs");
+		return;
+	}
 	enum key_mode mode = fact->enqueue.mode < KEY_MODE_COUNT
 	    ? fact->enqueue.mode
 	    : lane->policy.mode;
@@ -626,6 +641,33 @@ on_restored(struct core *core, const struct fact *fact)
 	    core, fact->restored.everything_died, fact->restored.supervised);
 }
 
+/* ---- queues, closed and opened ---- */
+
+/* What it is told of must be there afterwards, be it empty. */
+static void
+on_pause(struct core *core, const struct fact *fact)
+{
+	struct lane *lane = find_or_add_lane(core, fact->gate.queue);
+	if (lane != NULL)
+		pause_queue(core, lane, fact);
+}
+
+static void
+on_drain(struct core *core, const struct fact *fact)
+{
+	struct lane *lane = find_or_add_lane(core, fact->gate.queue);
+	if (lane != NULL)
+		pause_drain(core, lane, fact);
+}
+
+static void
+on_restore_gate(struct core *core, const struct fact *fact)
+{
+	struct lane *lane = find_or_add_lane(core, fact->restore_gate.queue);
+	CHECK(lane != NULL);
+	pause_restore(core, lane, &fact->restore_gate.gate);
+}
+
 /* ---- the step ---- */
 
 static void (*const steps[FACT_KIND_COUNT])(
@@ -640,9 +682,12 @@ static void (*const steps[FACT_KIND_COUNT])(
 	[FACT_CANCEL] = steer_cancel,
 	[FACT_DELETE] = steer_delete,
 	[FACT_REVIVE] = steer_revive,
+	[FACT_PAUSE] = on_pause,
+	[FACT_DRAIN] = on_drain,
 	[FACT_GONE] = on_gone,
 	[FACT_WORKER_UP] = on_worker_up,
 	[FACT_WORKER_DOWN] = on_worker_down,
+	[FACT_RESTORE_GATE] = on_restore_gate,
 	[FACT_RESTORE] = on_restore,
 	[FACT_RESTORED] = on_restored,
 	[FACT_INTRODUCED] = on_introduced,

@@ -56,9 +56,12 @@ enum fact_kind {
 	FACT_CANCEL,
 	FACT_DELETE,
 	FACT_REVIVE,
+	FACT_PAUSE,
+	FACT_DRAIN,
 	FACT_GONE,
 	FACT_WORKER_UP,
 	FACT_WORKER_DOWN,
+	FACT_RESTORE_GATE,
 	FACT_RESTORE,
 	FACT_RESTORED,
 	FACT_INTRODUCED,
@@ -134,6 +137,20 @@ struct fact {
 		struct {
 			uint64_t id;
 		} steer;
+		/* PAUSE: its jobs are to wait, or to go on; DRAIN: it is to
+		 * take no new ones, or to take them again. */
+		struct {
+			struct span queue;
+			bool on;
+			int64_t for_ms; /* of a pause; 0: until it is ended */
+			int64_t wall_ms;
+			int64_t uid;
+		} gate;
+		/* As it was kept; told before any job. */
+		struct {
+			struct span queue;
+			struct lane_gate gate;
+		} restore_gate;
 		/* What the supervisor says of its workers. INTRODUCED: of all
 		 * that were alive when the queue started it has said so. */
 		struct {
@@ -171,14 +188,15 @@ struct fact {
 /* ---- wishes ---- */
 
 enum wish_kind {
-	WISH_SAVE,    /* write the job's record; with_body: its body too */
-	WISH_REPLACE, /* the job has another body, unless that is the same */
-	WISH_FORGET,  /* the job is gone: id, body */
-	WISH_DELIVER, /* send the job to the subscriber */
-	WISH_STOP,    /* ask the subscriber to end that run of the job */
-	WISH_KILL,    /* ask the supervisor to kill the worker with this pid */
-	WISH_CUT_OFF, /* close the subscriber's connection */
-	WISH_TELL     /* something happened, for watchers and the log */
+	WISH_SAVE,     /* write the job's record; with_body: its body too */
+	WISH_REPLACE,  /* the job has another body, unless that is the same */
+	WISH_FORGET,   /* the job is gone: id, body */
+	WISH_DELIVER,  /* send the job to the subscriber */
+	WISH_STOP,     /* ask the subscriber to end that run of the job */
+	WISH_KILL,     /* ask the supervisor to kill the worker with this pid */
+	WISH_CUT_OFF,  /* close the subscriber's connection */
+	WISH_SETTINGS, /* keep what is said of the lanes */
+	WISH_TELL      /* something happened, for watchers and the log */
 };
 
 enum core_event {
@@ -198,6 +216,10 @@ enum core_event {
 	EVENT_CANCELLED, /* and gone */
 	EVENT_DELETED,	 /* the same of one that waited or was dead */
 	EVENT_REVIVED,	 /* a dead or delayed one runs as soon as it can */
+	EVENT_PAUSED,	 /* a queue */
+	EVENT_RESUMED,
+	EVENT_DRAINING,
+	EVENT_OPENED,
 	EVENT_SUBSCRIBED,
 	EVENT_GONE, /* the subscriber, not a job */
 	EVENT_COUNT
@@ -280,6 +302,9 @@ struct core {
 	struct demand demand;
 	struct heap due;    /* delayed jobs, the next one first */
 	struct heap leases; /* of running jobs, the next to act first */
+	struct heap gates;  /* lanes that time opens, the next one first */
+	uint32_t undo_lane; /* of the last PAUSE or DRAIN */
+	struct lane_gate undo_gate;
 	struct roll roll;
 	struct absence absence;
 	uint32_t absent; /* handle of the subscriber that stands for all whose

@@ -73,6 +73,8 @@ lanes_add(
 	CHECK(name_set(&lane->name, name));
 	lane->handle = handle;
 	lane->policy = *policy;
+	lane->act_at_ms = INT64_MAX;
+	lane->full_at_us = INT64_MIN;
 	LIST_INIT(&lane->subscriptions);
 	HASH_ADD(by_name, lanes->by_name, name.text, name.count, lane);
 	if (lane->by_name.tbl == NULL) {

@@ -31,6 +31,21 @@ struct lane_policy {
 	enum durability durability; /* where the owner keeps its jobs */
 	enum key_mode mode;	    /* of jobs that say none */
 	enum key_merge merge;
+	uint32_t max_running; /* of its jobs at once; 0: any number */
+	/* So many jobs may begin in so long (rate_jobs 0: any number), and at
+	 * once, behind a pause, at most the burst (from 1). */
+	int64_t rate_jobs;
+	int64_t rate_ms;
+	int64_t rate_burst;
+};
+
+/* What somebody has said of a queue; it is kept over restarts. */
+struct lane_gate {
+	bool is_paused;	       /* its jobs wait */
+	bool is_draining;      /* it takes no more */
+	int64_t resume_at_ms;  /* monotonic; INT64_MAX: when somebody says so */
+	int64_t since_wall_ms; /* paused */
+	int64_t uid;	       /* who did */
 };
 
 struct lane {
@@ -46,7 +61,11 @@ struct lane {
 	uint64_t failed;
 	struct histogram wait_ms; /* from ready to its delivery */
 	struct histogram run_ms;  /* from there to its end; not given back */
-	struct heap asking; /* subscriptions that can be given a job now */
+	struct lane_gate gate;
+	int64_t full_at_us;  /* when the bucket of its rate is full again */
+	int64_t act_at_ms;   /* when time opens the gate; INT64_MAX: never */
+	uint32_t gate_place; /* position in the heap of gates; 0: not there */
+	struct heap asking;  /* subscriptions that can be given a job now */
 	LIST_HEAD(, subscription) subscriptions;
 	uint32_t subscription_count;
 	bool idle; /* it is in lanes->idle */
@@ -92,12 +111,14 @@ lane_unfinished(const struct lane *lane)
 	    lane->counts[JOB_DELAYED] + lane->counts[JOB_RUNNING];
 }
 
-/* Neither jobs, dead ones included, nor subscriptions. */
+/* Neither jobs, dead ones included, nor subscriptions, and nothing was said of
+ * it. */
 static inline bool
 lane_is_idle(const struct lane *lane)
 {
 	return lane_unfinished(lane) == 0 && lane->counts[JOB_DEAD] == 0 &&
-	    lane->subscription_count == 0;
+	    lane->subscription_count == 0 && !lane->gate.is_paused &&
+	    !lane->gate.is_draining && lane->gate_place == 0;
 }
 
 /* The job to be delivered next, or 0. */

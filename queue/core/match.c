@@ -2,6 +2,7 @@
 #include "core/match.h"
 
 #include "base/check.h"
+#include "core/gate.h"
 #include "core/lease.h"
 #include "core/line.h"
 #include "core/wish.h"
@@ -59,6 +60,12 @@ match_lane(struct core *core, struct lane *lane)
 	uint32_t handle;
 	struct subscription *subscription;
 	while ((handle = lane_first(lane)) != 0 &&
-	    (subscription = demand_first(&core->demand, lane)) != NULL)
+	    (subscription = demand_first(&core->demand, lane)) != NULL) {
+		if (gate_of(core, lane) != GATE_OPEN) {
+			gate_wait(core, lane);
+			return;
+		}
+		gate_pass(core, lane);
 		deliver(core, lane, handle, subscription);
+	}
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/verify.h"
 
+#include "core/gate.h"
+
 /*
  * What was found by walking, to be held against what is kept. Jobs that are
  * not in a list of their lane are summed up with a weight that tells lanes
@@ -141,7 +143,8 @@ verify_lane(
 	HOLDS(ready == lane->counts[JOB_READY]);
 	HOLDS(dead == lane->counts[JOB_DEAD]);
 	/* Nobody waits for what is there: the rule of stored demand. */
-	HOLDS(ready == 0 || lane->asking.count == 0);
+	HOLDS(ready == 0 || lane->asking.count == 0 ||
+	    gate_of(core, lane) != GATE_OPEN || lane->gate_place != 0);
 	HOLDS(lane->idle == lane_is_idle(lane));
 	HOLDS(lanes_find(&core->lanes, span_of(lane->name.text)) == lane);
 	found->jobs += ready + dead + lane->counts[JOB_DELAYED] +
@@ -336,6 +339,26 @@ verify_leases(const struct core *core, const struct found *found)
 	return verify_order(&core->leases);
 }
 
+/* Gates that time opens are in order. */
+static const char *
+verify_gates(const struct core *core)
+{
+	const struct lane *lane, *following;
+	uint32_t waiting = 0;
+	for (uint32_t at = 1; at <= core->gates.count; at++) {
+		const struct lane *one =
+		    lane_at(&core->lanes, core->gates.items[at]);
+		HOLDS(one->gate_place == at);
+		HOLDS(one->act_at_ms < INT64_MAX);
+	}
+	HASH_ITER(by_name, core->lanes.by_name, lane, following) {
+		waiting += lane->gate_place != 0;
+		HOLDS((lane->gate_place != 0) == (lane->act_at_ms < INT64_MAX));
+	}
+	HOLDS(waiting == core->gates.count);
+	return verify_order(&core->gates);
+}
+
 /* Every alias is one of the job that it is found by. */
 static const char *
 verify_aliases(const struct core *core)
@@ -472,6 +495,8 @@ verify_core(const struct core *core)
 		broken = verify_due(core, &found);
 	if (broken == NULL)
 		broken = verify_leases(core, &found);
+	if (broken == NULL)
+		broken = verify_gates(core);
 	if (broken == NULL)
 		broken = verify_keys(core, &found);
 	if (broken == NULL)

@@ -25,6 +25,12 @@ struct kept {
 	struct record before;
 };
 
+static struct {
+	struct text queue;
+	struct lane_gate gate;
+} gates[POLICIES_MAX];
+static unsigned gate_count;
+
 /* By id, from 1: of the core of now and those before. */
 static struct kept *jobs;
 static size_t job_count;
@@ -92,8 +98,34 @@ disk_lose_last(uint64_t id)
 }
 
 void
+disk_keep_gates(void)
+{
+	const struct lane *lane, *following;
+	gate_count = 0;
+	HASH_ITER(by_name, story.core.lanes.by_name, lane, following) {
+		if (!lane->gate.is_paused && !lane->gate.is_draining)
+			continue;
+		CHECK(gate_count < POLICIES_MAX);
+		set_text(&gates[gate_count].queue, "%s", lane->name.text);
+		gates[gate_count++].gate = lane->gate;
+	}
+}
+
+static void
+restore_gates(void)
+{
+	for (unsigned i = 0; i < gate_count; i++) {
+		struct fact fact = { .kind = FACT_RESTORE_GATE };
+		fact.restore_gate.queue = span_of(gates[i].queue.text);
+		fact.restore_gate.gate = gates[i].gate;
+		tell(&fact);
+	}
+}
+
+void
 disk_restore(void)
 {
+	restore_gates();
 	/* Telling grows nothing: every id is known already. */
 	for (uint64_t id = 1; id <= job_count; id++) {
 		struct record record = jobs[id - 1].last;

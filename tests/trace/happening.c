@@ -193,6 +193,13 @@ render_tell(size_t at)
 		return render_merge(at);
 	case EVENT_FOLDED:
 		return render_dead_fold(at);
+	case EVENT_PAUSED:
+	case EVENT_RESUMED:
+	case EVENT_DRAINING:
+	case EVENT_OPENED:
+		happens("%s %s", core_event_name(tell->event),
+		    lane_at(&story.core.lanes, tell->lane)->name.text);
+		return 1;
 	case EVENT_REVIVED:
 	case EVENT_ENQUEUED:
 	case EVENT_DELIVERED:
@@ -221,6 +228,11 @@ render(size_t at)
 					  : render_merge(at);
 	case WISH_TELL:
 		return render_tell(at);
+	case WISH_SETTINGS:
+		if (at + 1 == story.core.wish_count ||
+		    story.core.wishes[at + 1].kind != WISH_TELL)
+			fail("settings are kept, and nobody is told");
+		return 1;
 	case WISH_STOP:
 		happens("stop %s of %s", label_of(story.core.wishes[at].id),
 		    worker_of_subscriber(story.core.wishes[at].subscriber));

@@ -34,6 +34,7 @@ do_crash(struct line *line)
 	}
 	end_of_line(line);
 	uint64_t next_id = story.core.next_id;
+	disk_keep_gates();
 	core_release(&story.core);
 	core_init(&story.core, next_id, 1, policy_of, NULL);
 	close_connections();

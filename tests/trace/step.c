@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "story.h"
 
+#include "base/units.h"
+
 /* Time passes, and the core is called whenever it asked to be. */
 void
 do_at(struct line *line)
@@ -46,6 +48,17 @@ do_queue(struct line *line)
 		policy->policy.ttr_ms = next_duration(line, "a time");
 	if (next_is(line, "grace"))
 		policy->policy.ttr_grace_ms = next_duration(line, "a time");
+	if (next_is(line, "running"))
+		policy->policy.max_running =
+		    (uint32_t)next_number(line, "how many", 1000000);
+	policy->policy.rate_burst = 1;
+	if (next_is(line, "rate") &&
+	    !rate_parse(next_word(line, "a rate"), &policy->policy.rate_jobs,
+		&policy->policy.rate_ms))
+		fail("a rate is like 10/s");
+	if (next_is(line, "burst"))
+		policy->policy.rate_burst =
+		    (int64_t)next_number(line, "how many", 1000000);
 	policy->policy.mode = KEY_SERIAL;
 	if (next_is(line, "keys") &&
 	    !key_mode_parse(
@@ -232,4 +245,43 @@ do_touch(struct line *line)
 	end_of_line(line);
 	tell(&fact);
 	render_all();
+}
+
+static void
+change_gate(struct line *line, enum fact_kind kind, bool on)
+{
+	struct fact fact = { .kind = kind };
+	fact.gate.queue = span_of(next_word(line, "a queue"));
+	fact.gate.on = on;
+	if (has_more(line))
+		fact.gate.for_ms = next_duration(line, "a time");
+	end_of_line(line);
+	tell(&fact);
+	render_all();
+}
+
+/* "pause mail", "pause mail 10s" */
+void
+do_pause(struct line *line)
+{
+	change_gate(line, FACT_PAUSE, true);
+}
+
+void
+do_resume(struct line *line)
+{
+	change_gate(line, FACT_PAUSE, false);
+}
+
+void
+do_drain(struct line *line)
+{
+	change_gate(line, FACT_DRAIN, true);
+}
+
+/* "open mail": it is drained no more */
+void
+do_open(struct line *line)
+{
+	change_gate(line, FACT_DRAIN, false);
 }

@@ -161,6 +161,9 @@ void disk_follow(const struct fact *fact);
 /* The last record of a job is lost, and the one before counts. */
 void disk_lose_last(uint64_t id);
 
+/* What is said of queues is on disk, too. */
+void disk_keep_gates(void);
+
 /* Tells the core all that is there. */
 void disk_restore(void);
 void disk_release(void);
@@ -183,6 +186,10 @@ void do_cancel(struct line *line);
 void do_delete(struct line *line);
 void do_revive(struct line *line);
 void do_touch(struct line *line);
+void do_pause(struct line *line);
+void do_resume(struct line *line);
+void do_drain(struct line *line);
+void do_open(struct line *line);
 void do_restore(struct line *line);
 void do_crash(struct line *line);
 void do_restored(struct line *line);

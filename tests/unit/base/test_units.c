@@ -138,3 +138,36 @@ Test(units, anything_else_is_no_size)
 		cr_expect_eq(got, 7, "'%s' has changed the result", bad[i]);
 	}
 }
+
+Test(units, rates_are_so_many_in_a_unit_of_time)
+{
+	static const struct {
+		const char *text;
+		int64_t count, ms;
+	} good[] = {
+		{ "1/s", 1, SECOND_MS },
+		{ "600/m", 600, MINUTE_MS },
+		{ "5000/h", 5000, HOUR_MS },
+		{ "1/d", 1, DAY_MS },
+		{ "1000000/s", RATE_MAX, SECOND_MS },
+	};
+	for (size_t i = 0; i < LENGTH(good); i++) {
+		int64_t count = 7, ms = 7;
+		cr_expect(rate_parse(good[i].text, &count, &ms), "'%s'",
+		    good[i].text);
+		cr_expect_eq(count, good[i].count, "'%s'", good[i].text);
+		cr_expect_eq(ms, good[i].ms, "'%s'", good[i].text);
+	}
+}
+
+Test(units, anything_else_is_no_rate)
+{
+	static const char *const bad[] = { "", "/s", "0/s", "-1/s", "1", "1/",
+		"1/x", "1/ms", "1 /s", "1.5/s", "1000001/s", "1/s ",
+		"18446744073709551617/s", "off" };
+	for (size_t i = 0; i < LENGTH(bad); i++) {
+		int64_t count = 7, ms = 7;
+		cr_expect_not(rate_parse(bad[i], &count, &ms), "'%s'", bad[i]);
+		cr_expect(count == 7 && ms == 7, "'%s' was written", bad[i]);
+	}
+}

@@ -46,7 +46,8 @@ Test(core, events_have_the_names_of_the_wire)
 	static const char *const names[] = { "enqueued", "merged", "folded",
 		"delivered", "done", "failed", "retried", "released",
 		"returned", "dead", "overdue", "cancelled", "deleted",
-		"revived", "subscribed", "gone" };
+		"revived", "paused", "resumed", "draining", "opened",
+		"subscribed", "gone" };
 	for (int i = 0; i < EVENT_COUNT; i++)
 		cr_expect_str_eq(core_event_name((enum core_event)i), names[i]);
 }

@@ -125,6 +125,10 @@ expect_same_queue(
 	cr_expect_eq(found->durability, wanted->durability);
 	cr_expect_eq(found->keys, wanted->keys);
 	cr_expect_eq(found->merge, wanted->merge);
+	cr_expect_eq(found->max_running, wanted->max_running);
+	cr_expect_eq(found->rate_jobs, wanted->rate_jobs);
+	cr_expect_eq(found->rate_ms, wanted->rate_ms);
+	cr_expect_eq(found->rate_burst, wanted->rate_burst);
 }
 
 /* The texts of the table are for people; here they are held to what is done. */
@@ -187,7 +191,8 @@ Test(configuration, everything_can_be_said)
 		    "	stop_grace = 0\n"
 		    "}\n"
 		    "queue \"mail\" { max_attempts = 3 retry_base = 10ms\n"
-		    "	retry_cap = \"1d\" durability = relaxed }\n"
+		    "	retry_cap = \"1d\" durability = relaxed\n"
+		    "	max_running = 2 rate = 600/m burst = 5 }\n"
 		    "pool \"sync\" { queue = \"mail\" workers = 4\n"
 		    "	max_demand = 10 min_demand = 3\n"
 		    "	command = { \"sync-user\", \"--quiet\", \"\" } }\n");
@@ -206,6 +211,10 @@ Test(configuration, everything_can_be_said)
 	cr_assert_eq(queue.retry.base_ms, 10);
 	cr_assert_eq(queue.retry.cap_ms, DAY_MS);
 	cr_assert_eq(queue.durability, DURABILITY_RELAXED);
+	cr_assert_eq(queue.max_running, 2);
+	cr_assert_eq(queue.rate_jobs, 600);
+	cr_assert_eq(queue.rate_ms, MINUTE_MS);
+	cr_assert_eq(queue.rate_burst, 5);
 	cr_assert_eq(configuration.pool_count, 1);
 	const struct pool_options *pool = &configuration.pools[0];
 	cr_assert_str_eq(pool->name.text, "sync");
@@ -251,6 +260,9 @@ Test(configuration, a_typo_is_told_with_its_file_and_line)
 	expect_errors("supervisor {\n\n	backof = off\n}\n",
 	    "3: no such option 'backof'");
 	expect_errors("\nsuperviser { }\n", "2: no such option 'superviser'");
+	expect_errors("queue \"q\" {\n	rate = 10\n}\n",
+	    "2: rate must be off or a rate as in 10/s, "
+	    "600/m, 5000/h, 1/d, not '10'");
 }
 
 Test(configuration, comments_do_not_shift_the_lines)
