@@ -56,6 +56,21 @@ def test_every_event_of_the_guide_is_logged():
         is_true('"%s"' % event in code, "nothing logs event=%s" % event)
 
 
+def test_the_forty_tests_of_supervision_exist():
+    """Each row names tests that are there, or says that there is none."""
+    rows = re.findall(r"^\| (\d+) \|.*\| ([^|]*) \|$",
+                      source("docs/SUPERVISION.md"), re.MULTILINE)
+    is_equal([int(number) for number, _ in rows], list(range(1, 41)), "rows")
+    for number, shown_by in rows:
+        names = re.findall(r"`([a-z_]+)\.([a-z0-9_]+)`", shown_by)
+        is_true(names or "not yet" in shown_by or "`make " in shown_by,
+                "row %s names a test" % number, shown_by)
+        for file, test in names:
+            is_true("\ndef test_%s(" % test in source(
+                "tests/system/test_%s.py" % file),
+                "row %s: there is no %s.%s" % (number, file, test))
+
+
 def test_the_unit_does_not_restart_what_does_not_mend_itself():
     unit = source("packaging/gsq.service")
     kept_down = re.search(r"^RestartPreventExitStatus=(.*)$", unit,
