@@ -2,15 +2,17 @@
 /*
  * The core, told any sequence of facts that its owner may tell: restored jobs,
  * enqueues, workers that subscribe, ask, answer right, late or twice, die, come
- * back and lie, time. Built with GSQ_VERIFY, so every invariant is checked
- * after each. Beside that stands a small model that knows from the wishes alone
- * what became of each job: no job is given to two, nobody gets more than he
- * asked for, answers count exactly when their delivery stands, deliveries count
- * up, ids are never used again.
+ * back and lie, whoever steers jobs and queues, time. Built with GSQ_VERIFY, so
+ * every invariant is checked after each. Beside that stands a small model that
+ * knows from the wishes alone what became of each job: no job is given to two,
+ * nobody gets more than he asked for, answers count exactly when their delivery
+ * stands, deliveries count up, ids are never used again, nothing of a paused
+ * queue is given out or enters one that is drained, and no more run than may.
  *
  * Input: how it begins, the restored jobs, then facts.
  */
 #include "core/core.h"
+#include "core/pause.h"
 #include "tests/fuzz/fuzz.h"
 
 #define JOBS_MAX    1024
@@ -25,6 +27,7 @@ struct model_job {
 	uint32_t runner; /* subscriber; 0: of before, not back yet */
 	uint64_t msgid;	 /* 0: of an earlier connection */
 	uint32_t delivery;
+	unsigned lane;
 };
 
 struct client {
@@ -37,9 +40,17 @@ static int64_t now_ms;
 static struct model_job jobs[JOBS_MAX];
 static uint64_t last_id;
 static struct client clients[CLIENTS_MAX];
+static int64_t paused_until_ms[LANES]; /* 0: not paused */
+static bool drained[LANES];
 
 static const char *const queues[LANES] = { "default", "mail", "a",
 	"a-queue-with-a-name-that-is-as-long-as-a-name-of-a-queue-may-be-" };
+
+static uint32_t
+most_running(struct span queue)
+{
+	return queue.count % 2 ? 0 : 4;
+}
 
 static struct lane_policy
 policy_of(const void *context, struct span queue)
@@ -48,7 +59,14 @@ policy_of(const void *context, struct span queue)
 	return (struct lane_policy){ .max_attempts = (uint32_t)queue.count % 4,
 		.retry = { queue.count % 2 ? 1000 : 0, 8000 },
 		.mode = (enum key_mode)(queue.count % KEY_MODE_COUNT),
-		.merge = (enum key_merge)(queue.count % KEY_MERGE_COUNT) };
+		.merge = (enum key_merge)(queue.count % KEY_MERGE_COUNT),
+		.max_crashes = (uint32_t)queue.count % 3,
+		.ttr_ms = queue.count % 2 ? 5000 : 0,
+		.ttr_grace_ms = 1000,
+		.max_running = most_running(queue),
+		.rate_jobs = queue.count % 4 == 0 ? 2 : 0,
+		.rate_ms = 1000,
+		.rate_burst = 3 };
 }
 
 /* Few keys, so that they meet; often none. */
@@ -89,6 +107,32 @@ model_of(uint64_t id)
 	return &jobs[id];
 }
 
+static unsigned
+lane_of(uint32_t handle)
+{
+	uint32_t lane = job_at(&core.jobs, handle)->lane;
+	unsigned at = 0;
+	while (strcmp(lane_at(&core.lanes, lane)->name.text, queues[at]) != 0)
+		at++;
+	return at;
+}
+
+static bool
+is_paused(unsigned lane)
+{
+	return paused_until_ms[lane] > now_ms;
+}
+
+static unsigned
+running_in(unsigned lane)
+{
+	unsigned count = 0;
+	for (uint64_t id = 1; id <= last_id; id++)
+		count +=
+		    jobs[id].stand == STAND_RUNNING && jobs[id].lane == lane;
+	return count;
+}
+
 static void
 see_save(const struct wish *wish)
 {
@@ -97,6 +141,7 @@ see_save(const struct wish *wish)
 		CHECK(wish->id > last_id);
 		last_id = wish->id;
 		job->stand = STAND_WAITING;
+		job->lane = lane_of(wish->job);
 		core_set_body(&core, wish->job, wish->id * 3);
 	}
 	CHECK(job->stand != STAND_NONE && job->stand != STAND_OVER);
@@ -114,9 +159,24 @@ see_deliver(const struct wish *wish)
 	CHECK(client->owed > 0);
 	client->owed--;
 	CHECK(it->delivery > job->delivery);
-	*job = (struct model_job){ STAND_RUNNING, wish->subscriber, it->msgid,
-		it->delivery };
-	CHECK(it->msgid != 0);
+	uint32_t msgid = job_lease(&core.jobs, it)->msgid;
+	CHECK(msgid != 0);
+	CHECK(!is_paused(job->lane));
+	uint32_t most = most_running(span_of(queues[job->lane]));
+	CHECK(most == 0 || running_in(job->lane) < most);
+	*job = (struct model_job){ STAND_RUNNING, wish->subscriber, msgid,
+		it->delivery, job->lane };
+}
+
+/* Whoever has it is asked, connected or not, and only about a run that stands.
+ */
+static void
+see_stop(const struct wish *wish)
+{
+	const struct model_job *job = model_of(wish->id);
+	CHECK(job->stand == STAND_RUNNING);
+	CHECK(job->delivery == wish->delivery);
+	CHECK(job->runner == wish->subscriber);
 }
 
 static void
@@ -126,13 +186,34 @@ see_tell(const struct wish *wish)
 	switch (wish->event) {
 	case EVENT_FOLDED:
 		job = model_of(wish->id);
-		CHECK(job->stand == STAND_WAITING);
+		CHECK(job->stand == STAND_WAITING || job->stand == STAND_DEAD);
 		CHECK(wish->into != wish->id);
 		job->stand = STAND_OVER;
 		return;
 	case EVENT_MERGED:
 		CHECK(model_of(wish->id)->stand == STAND_WAITING);
 		return;
+	case EVENT_OVERDUE:
+		CHECK(model_of(wish->id)->stand == STAND_RUNNING);
+		return;
+	case EVENT_CANCELLED:
+	case EVENT_DELETED:
+		job = model_of(wish->id);
+		CHECK(job->stand != STAND_NONE && job->stand != STAND_OVER);
+		CHECK(wish->event == EVENT_CANCELLED
+			? job->stand != STAND_DEAD
+			: job->stand != STAND_RUNNING);
+		job->stand = STAND_OVER;
+		return;
+	case EVENT_REVIVED:
+		job = model_of(wish->id);
+		CHECK(job->stand == STAND_DEAD || job->stand == STAND_WAITING);
+		job->stand = STAND_WAITING;
+		return;
+	case EVENT_PAUSED:
+	case EVENT_RESUMED:
+	case EVENT_DRAINING:
+	case EVENT_OPENED:
 	case EVENT_ENQUEUED:
 	case EVENT_DELIVERED:
 	case EVENT_SUBSCRIBED:
@@ -194,8 +275,16 @@ see_wishes(void)
 		case WISH_DELIVER:
 			see_deliver(wish);
 			break;
+		case WISH_STOP:
+			see_stop(wish);
+			break;
 		case WISH_KILL:
 			CHECK(wish->pid > 0);
+			break;
+		case WISH_CUT_OFF:
+			CHECK(model_of(wish->id)->runner == wish->subscriber);
+			break;
+		case WISH_SETTINGS:
 			break;
 		case WISH_TELL:
 			see_tell(wish);
@@ -276,6 +365,7 @@ restore_one(struct source *source)
 		    : job->state == JOB_DEAD	   ? STAND_DEAD
 						   : STAND_WAITING,
 		.delivery = job->delivery,
+		.lane = how % LANES,
 	};
 	last_id = job->id;
 	tell(&fact);
@@ -287,6 +377,8 @@ begin(struct source *source)
 	uint8_t how = source_byte(source);
 	memset(jobs, 0, sizeof(jobs));
 	memset(clients, 0, sizeof(clients));
+	memset(paused_until_ms, 0, sizeof(paused_until_ms));
+	memset(drained, 0, sizeof(drained));
 	last_id = 0;
 	now_ms = 1000;
 	core_init(&core, 1, how, policy_of, NULL);
@@ -316,6 +408,7 @@ enqueue(struct source *source)
 		    .mode = (enum key_mode)(what / 4u % 4u),
 		    .delay_ms = what / 16u < 12 ? 0 : 1000 * (what / 16u) } };
 	tell(&fact);
+	CHECK(!drained[how % LANES] || core.refusal == REFUSAL_DRAINING);
 	if (core.refusal == REFUSAL_NONE)
 		CHECK(core.result == ENQUEUE_MERGED ? core.answer <= last_id
 						    : core.answer == last_id);
@@ -398,6 +491,7 @@ outcome_from(struct source *source)
 {
 	uint8_t how = source_byte(source);
 	return (struct outcome){ .verdict = (enum verdict)(how % VERDICT_DIED),
+		.crashed = how % VERDICT_DIED == VERDICT_FAIL && how & 32,
 		.delay_ms = how / 8u * 100,
 		.reason = how & 64 ? SPAN_LITERAL("exit status 1")
 				   : SPAN_LITERAL("") };
@@ -483,6 +577,97 @@ leave(struct source *source)
 	tell(&fact);
 }
 
+/* ---- whoever steers ---- */
+
+/* What is said of it must be so afterwards, or refused. */
+static void
+steer(struct source *source, enum fact_kind kind)
+{
+	struct fact fact = { .kind = kind };
+	fact.steer.id = source_byte(source);
+	enum stand before =
+	    fact.steer.id <= last_id ? stand_of(fact.steer.id) : STAND_NONE;
+	tell(&fact);
+	if (core.refusal != REFUSAL_NONE)
+		return;
+	if (kind == FACT_DELETE || before == STAND_WAITING)
+		CHECK(before != STAND_RUNNING);
+	if (kind == FACT_CANCEL)
+		CHECK(before != STAND_DEAD);
+}
+
+static void
+cancel_one(struct source *source)
+{
+	steer(source, FACT_CANCEL);
+}
+
+static void
+delete_one(struct source *source)
+{
+	steer(source, FACT_DELETE);
+}
+
+static void
+revive_one(struct source *source)
+{
+	steer(source, FACT_REVIVE);
+}
+
+static void
+touch_one(struct source *source)
+{
+	uint8_t lie = source_byte(source);
+	uint64_t id = running_from(source);
+	struct fact fact = { .kind = FACT_TOUCH };
+	fact.subscriber = client_of(jobs[id].runner) ? jobs[id].runner : 0;
+	fact.touch.id = id;
+	fact.touch.delivery = lie & 1 ? 0 : jobs[id].delivery + (lie >= 192);
+	fact.touch.ttr_ms = lie & 2 ? 0 : lie * 100;
+	tell(&fact);
+	if (core.refusal == REFUSAL_NONE)
+		CHECK(
+		    jobs[id].stand == STAND_RUNNING && (lie & 1 || lie < 192));
+}
+
+/* How it is said, and whether it can be kept. */
+static void
+pause_one(struct source *source)
+{
+	uint8_t how = source_byte(source);
+	unsigned lane = how % LANES;
+	struct fact fact = { .kind = FACT_PAUSE };
+	fact.gate.queue = span_of(queues[lane]);
+	fact.gate.on = (how & 4) != 0;
+	fact.gate.for_ms = how & 8 ? 0 : how * 100;
+	tell(&fact);
+	if (core.refusal != REFUSAL_NONE)
+		CHECK(!fact.gate.on && !is_paused(lane));
+	else if (how >= 224)
+		pause_undo(&core);
+	else
+		paused_until_ms[lane] = !fact.gate.on ? 0
+		    : fact.gate.for_ms > 0 ? now_ms + fact.gate.for_ms
+					   : INT64_MAX;
+}
+
+static void
+drain_one(struct source *source)
+{
+	uint8_t how = source_byte(source);
+	unsigned lane = how % LANES;
+	struct fact fact = { .kind = FACT_DRAIN };
+	fact.gate.queue = span_of(queues[lane]);
+	fact.gate.on = (how & 4) != 0;
+	tell(&fact);
+	if (core.refusal != REFUSAL_NONE)
+		CHECK(!fact.gate.on && !drained[lane]);
+	else if (how >= 224)
+		pause_undo(&core);
+	else
+		drained[lane] = fact.gate.on;
+}
+
 /* ---- the supervisor, and time ---- */
 
 static void
@@ -531,13 +716,29 @@ static void (*const happenings[])(struct source *source) = { enqueue, enqueue,
 
 #define HAPPENINGS (sizeof(happenings) / sizeof(happenings[0]))
 
+static void (*const steerings[])(struct source *source) = { cancel_one,
+	delete_one, revive_one, touch_one, pause_one, drain_one };
+
+#define STEERINGS (sizeof(steerings) / sizeof(steerings[0]))
+#define STEERED	  225 /* a byte from there on steers */
+
+static void
+happen(struct source *source)
+{
+	uint8_t what = source_byte(source);
+	if (what < STEERED)
+		happenings[what % HAPPENINGS](source);
+	else
+		steerings[(what - STEERED) % STEERINGS](source);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
 	struct source source = { bytes, count };
 	begin(&source);
 	while (source.count > 0)
-		happenings[source_byte(&source) % HAPPENINGS](&source);
+		happen(&source);
 	core_release(&core);
 	return 0;
 }
