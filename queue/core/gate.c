@@ -24,6 +24,8 @@ gate_init(struct heap *gates, const struct lanes *lanes)
 
 /* ---- the rate ---- */
 
+#define TICK_US INT64_C(1000)
+
 /* Between two jobs, in microseconds. */
 static int64_t
 interval_us(const struct lane_policy *policy)
@@ -56,7 +58,9 @@ take_token(const struct core *core, struct lane *lane)
 	int64_t now_us = core->now_ms * 1000;
 	if (lane->policy.rate_jobs == 0)
 		return;
-	if (lane->full_at_us < now_us)
+	/* A token that came since the last tick of our clock was waited for:
+	 * its part of a millisecond is the next one's, or 900/s were 500/s. */
+	if (lane->full_at_us <= now_us - TICK_US)
 		lane->full_at_us = now_us;
 	lane->full_at_us += interval_us(&lane->policy);
 }

@@ -20,10 +20,16 @@ policy_of(const void *context, struct span queue)
 }
 
 void
-begin(void)
+begin_with(const struct lane_policy *policy)
 {
 	now_ms = 1000;
-	core_init(&core, 1, 1, policy_of, &usual_policy);
+	core_init(&core, 1, 1, policy_of, policy);
+}
+
+void
+begin(void)
+{
+	begin_with(&usual_policy);
 }
 
 void

@@ -16,6 +16,7 @@ extern const struct lane_policy usual_policy;
 
 /* A fresh core; ids from 1. */
 void begin(void);
+void begin_with(const struct lane_policy *policy); /* kept by the caller */
 
 /* Tells the core; every invariant holds afterwards. */
 void tell(struct fact fact);
