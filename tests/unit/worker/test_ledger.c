@@ -79,8 +79,8 @@ static bool
 nothing_is_wished(void)
 {
 	return wishes.run == NULL && wishes.keep == NULL &&
-	    wishes.stop == NULL && wishes.send == NULL && wishes.ask == 0 &&
-	    !wishes.full;
+	    wishes.stop == NULL && wishes.end == NULL && wishes.send == NULL &&
+	    wishes.ask == 0 && !wishes.full;
 }
 
 /* "5/1 6/2": what subscribe would list. */
@@ -492,6 +492,76 @@ Test(ledger, a_delivery_that_overtakes_the_answer_is_not_what_is_unknown)
 	cr_assert(nothing_is_wished());
 	finish(old, &done);
 	cr_assert_eq(wishes.run, new);
+}
+
+/* ---- the queue wants a run to end ---- */
+
+static void
+end(uint64_t id, uint32_t delivery)
+{
+	step(&(struct ledger_fact){
+	    .event = LEDGER_END, .end = { .id = id, .delivery = delivery } });
+}
+
+Test(ledger, a_run_that_is_to_end_is_asked_and_its_result_is_sent)
+{
+	struct ledger_job *job = deliver(5, 2);
+	end(5, 2);
+	cr_assert_eq(wishes.end, job);
+	cr_assert_null(wishes.stop, "its result is wanted");
+	cr_assert_str_eq(held(), "5/2", "until it ended it is in hand");
+	finish(job, &failed);
+	cr_assert_eq(wishes.send, job);
+	cr_assert_eq(wishes.ask, 1);
+}
+
+Test(ledger, without_a_delivery_whichever_run_it_is_ends)
+{
+	struct ledger_job *job = deliver(5, 2);
+	end(5, 0);
+	cr_assert_eq(wishes.end, job);
+}
+
+Test(ledger, it_may_be_told_twice)
+{
+	struct ledger_job *job = deliver(5, 2);
+	end(5, 2);
+	tell(LEDGER_LOST);
+	tell(LEDGER_CONNECTED);
+	end(5, 2);
+	cr_assert_eq(wishes.end, job, "of the later connection too");
+	finish(job, &failed);
+	cr_assert_eq(wishes.send, job);
+}
+
+Test(ledger, another_delivery_another_job_or_what_has_ended_is_not_ended)
+{
+	struct ledger_job *job = deliver(5, 2);
+	end(5, 1);
+	cr_assert(nothing_is_wished());
+	end(6, 2);
+	cr_assert(nothing_is_wished());
+	finish(job, &done);
+	end(5, 2);
+	cr_assert(nothing_is_wished(), "its result is on its way");
+	end(5, 0);
+	cr_assert(nothing_is_wished());
+}
+
+Test(ledger, what_waits_for_an_old_run_is_not_begun)
+{
+	struct ledger_job *old = deliver(5, 1);
+	struct ledger_job *new = deliver(5, 2);
+	end(5, 1);
+	cr_assert(nothing_is_wished(), "it is being stopped already");
+	end(5, 2);
+	cr_assert_eq(wishes.end, new);
+	finish(new, &failed);
+	cr_assert_eq(wishes.send, new);
+	cr_assert_null(wishes.run);
+	finish(old, &done);
+	cr_assert_null(wishes.run);
+	cr_assert_null(wishes.send);
 }
 
 /* ---- delivered again ---- */

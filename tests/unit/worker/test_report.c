@@ -93,6 +93,27 @@ Test(report, a_signal_is_named)
 	cr_expect_eq(message.error->via.map.size, 3);
 }
 
+Test(report, a_signal_that_the_queue_asked_for_is_no_crash)
+{
+	struct outcome outcome = outcome_of_signal(SIGTERM);
+	outcome.asked = true;
+	respond(outcome);
+	cr_expect(has_text(message.error, "verdict", "fail"));
+	cr_expect(
+	    has_text(message.error, "reason", "killed by signal 15 (TERM)"));
+	cr_expect_null(map_find(message.error, "signal"));
+	cr_expect_eq(message.error->via.map.size, 2);
+}
+
+Test(report, what_was_not_begun_was_stopped)
+{
+	struct outcome outcome = outcome_of_stop();
+	outcome.verdict = OUTCOME_FAIL;
+	outcome.asked = true;
+	respond(outcome);
+	cr_expect(has_text(message.error, "reason", "it was stopped"));
+}
+
 Test(report, not_now_has_its_delay)
 {
 	struct outcome outcome = outcome_of_exit(75, 0, 0);

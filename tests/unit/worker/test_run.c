@@ -414,6 +414,86 @@ Test(run, nothing_is_left_when_the_worker_dies)
 	cr_expect_eq(errno, ECHILD);
 }
 
+/* ---- ended because the queue says so ---- */
+
+Test(run, one_that_is_asked_to_end_gets_a_term_and_says_how_it_ended)
+{
+	begin(1,
+	    "trap 'exit 3' TERM; touch $1/ready; while :; do sleep 0.01; "
+	    "done");
+	wait_file("ready");
+	runs_end(&runs, &jobs[1], 60000);
+	wait_ended(1);
+	cr_expect_eq(outcomes[1].verdict, OUTCOME_FAIL);
+	cr_expect_eq(outcomes[1].cause, OUTCOME_CAUSE_EXIT);
+	cr_expect_eq(outcomes[1].number, 3);
+	cr_expect(outcomes[1].asked);
+}
+
+Test(run, one_that_does_its_work_in_the_grace_has_done_it)
+{
+	begin(1,
+	    "trap 'exit 0' TERM; touch $1/ready; while :; do sleep 0.01; "
+	    "done");
+	wait_file("ready");
+	runs_end(&runs, &jobs[1], 60000);
+	wait_ended(1);
+	cr_expect_eq(outcomes[1].verdict, OUTCOME_DONE);
+}
+
+Test(run, one_that_is_deaf_is_killed_after_the_grace_with_all_it_started)
+{
+	begin(1,
+	    "trap '' TERM; sleep 100 & echo $! > $1/child; touch $1/ready; "
+	    "while :; do sleep 0.05; done");
+	wait_file("ready");
+	take_log();
+	runs_end(&runs, &jobs[1], 20);
+	cr_expect_not(ended[1]);
+	wait_ended(1);
+	cr_expect_eq(outcomes[1].cause, OUTCOME_CAUSE_SIGNAL);
+	cr_expect_eq(outcomes[1].number, SIGKILL);
+	cr_expect(outcomes[1].asked, "no crash");
+	cr_expect_not(is_alive(pid_in("child")));
+	cr_expect_not_null(strstr(take_log(), "event=kill job=1"));
+}
+
+Test(run, one_that_is_asked_twice_has_the_grace_of_the_first_time)
+{
+	begin(1, "trap '' TERM; touch $1/ready; while :; do sleep 0.05; done");
+	wait_file("ready");
+	runs_end(&runs, &jobs[1], 20);
+	runs_end(&runs, &jobs[1], 3600 * 1000);
+	wait_ended(1);
+	cr_expect_eq(outcomes[1].number, SIGKILL);
+}
+
+Test(run, one_that_ended_before_its_grace_leaves_no_timer)
+{
+	begin(1, "touch $1/ready; exec sleep 100");
+	wait_file("ready");
+	runs_end(&runs, &jobs[1], 3600 * 1000);
+	wait_ended(1);
+	cr_expect_eq(outcomes[1].number, SIGTERM);
+	cr_expect_eq(event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED), 1,
+	    "the signal of children");
+}
+
+Test(run, what_is_kept_is_not_begun_when_it_is_to_end)
+{
+	const struct params_job params = { .attempt = 1 };
+	runs_keep(&runs, &jobs[1], &params);
+	runs_end(&runs, &jobs[1], 1000);
+	cr_expect(ended[1]);
+	cr_expect_eq(outcomes[1].verdict, OUTCOME_FAIL);
+	cr_expect(outcomes[1].asked);
+	cr_expect_eq(runs.count, 0);
+	/* One that could not be kept. */
+	jobs[2].context = NULL;
+	runs_end(&runs, &jobs[2], 1000);
+	cr_expect(ended[2]);
+}
+
 /* ---- kept ---- */
 
 Test(run, what_is_kept_starts_later)
@@ -493,5 +573,9 @@ Test(run, demo_can_be_stopped_and_interrupted)
 	runs_interrupt(&runs);
 	cr_expect(ended[2]);
 	cr_expect_eq(outcomes[2].verdict, OUTCOME_RELEASE);
+	begin_with(4, SPAN_LITERAL("4"));
+	runs_end(&runs, &jobs[4], 60000);
+	cr_expect(ended[4], "it has nothing that could be asked");
+	cr_expect_eq(outcomes[4].verdict, OUTCOME_FAIL);
 	begin_with(3, SPAN_LITERAL("3")); /* released with the others */
 }

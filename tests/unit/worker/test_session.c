@@ -25,6 +25,8 @@ static struct session session;
 static struct ledger_job *running[64];
 static unsigned running_count;
 static struct ledger_job *stopped;
+static struct ledger_job *ended;
+static struct params_stop how_ended;
 static struct ledger_job *kept;
 static struct ledger_job *went_on;
 static unsigned subscribed_count;
@@ -69,6 +71,14 @@ on_stop(void *context, struct ledger_job *job)
 }
 
 static void
+on_end(void *context, struct ledger_job *job, const struct params_stop *params)
+{
+	(void)context;
+	ended = job;
+	how_ended = *params;
+}
+
+static void
 on_subscribed(void *context)
 {
 	(void)context;
@@ -87,6 +97,7 @@ static const struct session_events events = {
 	.on_keep = on_keep,
 	.on_go_on = on_go_on,
 	.on_stop = on_stop,
+	.on_end = on_end,
 	.on_subscribed = on_subscribed,
 	.on_turn = on_turn,
 };
@@ -630,6 +641,75 @@ Test(session, an_old_run_is_stopped_before_the_new_one)
 	receive();
 	expect_done(8);
 	expect_demand(2);
+}
+
+/* "stop", with the grace and the reason when there are any. */
+static void
+tell_stop(int64_t id, int64_t delivery, bool has_more)
+{
+	message_notification(
+	    &writer, &output, SPAN_LITERAL("stop"), has_more ? 4 : 2);
+	put_key(&writer, "id");
+	put_integer(&writer, id);
+	put_key(&writer, "delivery");
+	put_integer(&writer, delivery);
+	if (has_more) {
+		put_key(&writer, "grace_ms");
+		put_integer(&writer, 250);
+		put_key(&writer, "reason");
+		put_text(&writer, SPAN_LITERAL("timeout"));
+	}
+	say();
+}
+
+Test(session, a_run_that_the_queue_stops_is_ended_and_answered)
+{
+	begin(1, 0);
+	give(7, 812, 1);
+	tell_stop(812, 1, true);
+	cr_assert_eq(ended, running[0]);
+	cr_expect_eq(how_ended.grace_ms, 250);
+	cr_expect(span_is_text(how_ended.reason, "timeout"));
+	cr_expect_null(stopped, "its result is wanted");
+	expect_nothing();
+	session_finish(&session, ended, &done);
+	receive();
+	expect_done(7);
+	expect_demand(1);
+}
+
+Test(session, a_stop_without_words_has_no_grace)
+{
+	begin(1, 0);
+	give(7, 812, 1);
+	tell_stop(812, 0, false);
+	cr_assert_eq(ended, running[0]);
+	cr_expect_eq(how_ended.grace_ms, 0);
+	cr_expect_eq(how_ended.reason.count, 0);
+}
+
+Test(session, a_stop_of_another_run_or_without_sense_is_ignored)
+{
+	begin(1, 0);
+	give(7, 812, 2);
+	tell_stop(812, 1, true);
+	tell_stop(4711, 2, true);
+	tell_stop(-1, 2, true);
+	message_notification(&writer, &output, SPAN_LITERAL("stop"), 0);
+	say();
+	cr_expect_null(ended);
+	cr_expect(session.connected);
+	expect_nothing();
+}
+
+Test(session, a_stop_of_a_run_of_before_is_heard_on_the_next_connection)
+{
+	begin(1, 0);
+	give(7, 812, 1);
+	reconnect("812/1");
+	accept_subscription(0);
+	tell_stop(812, 1, true);
+	cr_expect_eq(ended, running[0]);
 }
 
 Test(session, rubbish_from_the_queue_ends_the_connection_only)
