@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "qctl/answer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 bool
@@ -60,6 +61,7 @@ child_write_note(const msgpack_object *child, char note[CHILD_NOTE_BYTES_MAX])
 	struct span reason = answer_text(child, "unhealthy_reason");
 	struct span death = answer_text(child, "last_death");
 	char duration[16];
+	char next[16];
 	note[0] = '\0';
 	if (child_is_unhealthy(child)) {
 		snprintf(
@@ -67,8 +69,12 @@ child_write_note(const msgpack_object *child, char note[CHILD_NOTE_BYTES_MAX])
 	} else if (answer_has(child, "start_in_ms")) {
 		duration_print(answer_integer(child, "start_in_ms"), duration,
 		    sizeof(duration));
-		snprintf(note, CHILD_NOTE_BYTES_MAX, "%.*s, starts in %s",
-		    SPAN_ARGUMENTS(death), duration);
+		duration_print(
+		    answer_integer(child, "next_delay_ms"), next, sizeof(next));
+		snprintf(note, CHILD_NOTE_BYTES_MAX,
+		    "%.*s, failure %" PRId64 ", starts in %s, then after %s",
+		    SPAN_ARGUMENTS(death), answer_integer(child, "failures"),
+		    duration, next);
 	} else if (death.count > 0) {
 		duration_print(answer_integer(child, "last_death_ms_ago"),
 		    duration, sizeof(duration));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verbs that change what runs: scale, restart, shutdown.
+ * Verbs that change what runs: scale, start, stop, restart, shutdown.
  */
 #include "qctl/answer.h"
 #include "qctl/rows.h"
@@ -40,22 +40,54 @@ do_scale(struct command *command)
 	return EXIT_DONE;
 }
 
-int
-do_restart(struct command *command)
+/* "w1: ready again, pid 4712", or "mail: 4 workers ready again" */
+static void
+print_order(const msgpack_object *result, const char *done)
+{
+	int64_t pid = answer_integer(result, "pid");
+	int64_t children = answer_integer(result, "children");
+	text_print(stdout, answer_text(result, "id"));
+	fputs(": ", stdout);
+	if (answer_has(result, "children"))
+		printf("%" PRId64 " worker%s ", children,
+		    children == 1 ? "" : "s");
+	fputs(done, stdout);
+	if (pid != 0)
+		printf(", pid %" PRId64, pid);
+	fputc('\n', stdout);
+}
+
+static int
+give_order(struct command *command, enum method method, const char *done)
 {
 	struct gsq_field field = gsq_text("id", command->arguments[0]);
 	const msgpack_object *result;
-	int failed = session_call(command, METHOD_restart, &field, 1, &result);
+	int failed = session_call(command, method, &field, 1, &result);
 	if (failed != EXIT_DONE)
 		return failed;
-	if (command->form != FORM_TABLE) {
+	if (command->form == FORM_TABLE)
+		print_order(result, done);
+	else
 		rows_print_json(json_of(result), command->form);
-		return EXIT_DONE;
-	}
-	text_print(stdout, answer_text(result, "id"));
-	printf(
-	    ": ready again, pid %" PRId64 "\n", answer_integer(result, "pid"));
 	return EXIT_DONE;
+}
+
+int
+do_start(struct command *command)
+{
+	return give_order(command, METHOD_start_child, "ready");
+}
+
+int
+do_stop(struct command *command)
+{
+	return give_order(command, METHOD_stop_child, "down");
+}
+
+int
+do_restart(struct command *command)
+{
+	return give_order(command, METHOD_restart, "ready again");
 }
 
 /* The supervisor's end closes its connections: nothing else is as certain. */

@@ -181,6 +181,21 @@ add_now(struct table *table, const struct overview *overview,
 	    child_is_ready(child) && !child_is_unhealthy(child) ? "" : note);
 }
 
+/* What this brake will do: ", 2 more end gsq, the oldest is forgotten in 3s" */
+static void
+print_window(const msgpack_object *supervisor, int64_t max_restarts)
+{
+	char duration[16];
+	int64_t count = answer_integer(supervisor, "restarts_in_window");
+	if (count == 0)
+		return;
+	if (max_restarts >= 0)
+		printf(", %" PRId64 " more end gsq", max_restarts - count + 1);
+	duration_print(answer_integer(supervisor, "window_clears_in_ms"),
+	    duration, sizeof(duration));
+	printf(", the oldest is forgotten in %s", duration);
+}
+
 static void
 print_supervisor(const msgpack_object *supervisor)
 {
@@ -206,9 +221,11 @@ print_supervisor(const msgpack_object *supervisor)
 	    uptime, answer_integer(supervisor, "pid"),
 	    answer_integer(supervisor, "restarts_in_window"), window);
 	if (max_restarts >= 0)
-		printf("at most %" PRId64 "\n\n", max_restarts);
+		printf("at most %" PRId64, max_restarts);
 	else
-		fputs("no limit\n\n", stdout);
+		fputs("no limit", stdout);
+	print_window(supervisor, max_restarts);
+	fputs("\n\n", stdout);
 }
 
 static void

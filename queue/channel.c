@@ -104,6 +104,17 @@ channel_ready(struct channel *channel)
 }
 
 void
+channel_alive(struct channel *channel)
+{
+	struct message_writer writer;
+	if (!channel->open || buffer_count(&channel->peer.output) > 0)
+		return;
+	message_notification(
+	    &writer, &channel->peer.output, SPAN_LITERAL("alive"), 0);
+	finish(channel, &writer);
+}
+
+void
 channel_kill(struct channel *channel, int64_t pid, struct span reason)
 {
 	struct message_writer writer;

@@ -39,6 +39,9 @@ void channel_release(struct channel *channel);
 /* "I serve." */
 void channel_ready(struct channel *channel);
 
+/* "I still do." Nothing while an earlier one has not been read. */
+void channel_alive(struct channel *channel);
+
 /* "Kill this worker." */
 void channel_kill(struct channel *channel, int64_t pid, struct span reason);
 

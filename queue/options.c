@@ -13,6 +13,7 @@ enum option_key {
 	KEY_INCARNATION = 0x100,
 	KEY_CHANNEL,
 	KEY_LISTENER,
+	KEY_HEARTBEAT,
 	KEY_STORE,
 	KEY_CHECK,
 	KEY_SALVAGE,
@@ -32,6 +33,8 @@ static const struct argp_option option_table[] = {
 	{ "listener", KEY_LISTENER, "FD", 0,
 	    "listening socket to accept from; without it DIR/gsq.sock is made",
 	    0 },
+	{ "heartbeat", KEY_HEARTBEAT, "MS", 0,
+	    "tell the supervisor so often that all is well (never)", 0 },
 	{ "check", KEY_CHECK, "STORE", 0,
 	    "look whether that store is sound, and change nothing", 1 },
 	{ "salvage", KEY_SALVAGE, "STORE", 0,
@@ -140,6 +143,10 @@ parse_option(int key, char *text, struct argp_state *state)
 	case KEY_LISTENER:
 		options->listener_fd =
 		    (int)parse_number(state, "--listener", text, 3, INT16_MAX);
+		return 0;
+	case KEY_HEARTBEAT:
+		options->heartbeat_ms =
+		    parse_number(state, "--heartbeat", text, 1, INT32_MAX);
 		return 0;
 	case 'v':
 		options->verbose = true;

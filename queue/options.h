@@ -33,6 +33,7 @@ struct options {
 	int64_t incarnation;  /* which life of this queue it is, from 1 */
 	int channel_fd;	      /* -1: no supervisor */
 	int listener_fd;      /* -1: it makes its own socket */
+	int64_t heartbeat_ms; /* between two to the supervisor; 0: none */
 	bool verbose;
 };
 

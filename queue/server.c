@@ -645,6 +645,30 @@ make_events(struct server *server)
 	return 0;
 }
 
+static void
+on_beat(evutil_socket_t none, short what, void *context)
+{
+	(void)none, (void)what;
+	struct server *server = context;
+	channel_alive(&server->channel);
+}
+
+static int
+start_heartbeat(struct server *server)
+{
+	int64_t beat_ms = server->options->heartbeat_ms;
+	if (beat_ms == 0)
+		return 0;
+	server->beat_timer =
+	    event_new(server->base, -1, EV_PERSIST, on_beat, server);
+	struct timeval period = { .tv_sec = beat_ms / 1000,
+		.tv_usec = beat_ms % 1000 * 1000 };
+	if (server->beat_timer == NULL ||
+	    event_add(server->beat_timer, &period) != 0)
+		return failed("heartbeat", ENOMEM, EXIT_BOOT_FAILED);
+	return 0;
+}
+
 static int
 open_channel(struct server *server)
 {
@@ -686,7 +710,7 @@ prepare(struct server *server)
 	if (server->base == NULL || server->taken == NULL)
 		return failed("event loop", ENOMEM, EXIT_BOOT_FAILED);
 	int (*const steps[])(struct server *) = { open_store, open_listener,
-		make_events, open_channel };
+		make_events, open_channel, start_heartbeat };
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int status = steps[i](server);
 		if (status != 0)
@@ -720,6 +744,7 @@ release(struct server *server)
 	free_event(server->accept_event);
 	free_event(server->resume_event);
 	free_event(server->timer);
+	free_event(server->beat_timer);
 	free_event(server->store_event);
 	free_event(server->stop_event);
 	if (server->base != NULL)

@@ -46,6 +46,7 @@ struct server {
 	struct event *accept_event;
 	struct event *resume_event;
 	struct event *timer;
+	struct event *beat_timer;
 	struct event *store_event;
 	struct event *stop_event;
 	int64_t armed_ms; /* when the timer goes off */

@@ -97,6 +97,7 @@ on_message(struct peer *peer, const struct message *message)
 	struct child *child = peer->context;
 	union {
 		struct params_ready ready;
+		struct params_alive alive;
 		struct params_health health;
 		struct params_kill kill;
 	} params;
@@ -104,8 +105,8 @@ on_message(struct peer *peer, const struct message *message)
 	enum method method = METHOD_NONE;
 	if (message->kind == MESSAGE_NOTIFICATION)
 		method = method_of_name(message->method);
-	if (method != METHOD_ready && method != METHOD_health &&
-	    method != METHOD_kill) {
+	if (method != METHOD_ready && method != METHOD_alive &&
+	    method != METHOD_health && method != METHOD_kill) {
 		ignore_message(child, message->method, "unknown here");
 		return;
 	}
@@ -116,6 +117,8 @@ on_message(struct peer *peer, const struct message *message)
 	}
 	if (method == METHOD_ready)
 		hear_ready(child, &params.ready);
+	else if (method == METHOD_alive)
+		child->events->on_alive(child);
 	else if (method == METHOD_health)
 		hear_health(child, &params.health);
 	else
@@ -231,6 +234,7 @@ child_spawn(struct child *child, struct program *program,
 	child->incarnation++;
 	child->spawned_ms = clock_monotonic_ms();
 	child->killed = false;
+	child->why = NULL;
 	child->healthy = true;
 	child->unhealthy_reason[0] = '\0';
 	return 0;

@@ -38,6 +38,9 @@ struct child_events {
 	/* It says that it serves. */
 	void (*on_ready)(struct child *child);
 
+	/* It says that it still does. */
+	void (*on_alive)(struct child *child);
+
 	/* Its channel is closed; sent rubbish: it broke the protocol, and did
 	 * not just end. */
 	void (*on_lost)(struct child *child, bool sent_rubbish);
@@ -56,7 +59,8 @@ struct child {
 	pid_t pid;	     /* 0: no process */
 	int64_t incarnation; /* of the present or last process, from 1 */
 	int64_t spawned_ms;
-	bool killed; /* a KILL of ours is on its way */
+	bool killed;	 /* a KILL of ours is on its way */
+	const char *why; /* of our last signal, a constant; NULL: none */
 	bool has_channel;
 	struct peer channel;
 

@@ -26,13 +26,29 @@ struct control_client {
 	LIST_ENTRY(control_client) link;
 };
 
-/* A restart whose answer is due when that place lives its next life. */
+/* What is waited for. */
+enum order {
+	ORDER_START,
+	ORDER_STOP,
+	ORDER_RESTART,
+	ORDER_RENEW /* one after the other */
+};
+
+/* Whom an order is for: one child, a pool, or all workers. */
+struct target {
+	enum { TARGET_CHILD, TARGET_POOL, TARGET_WORKERS } kind;
+	unsigned number;	       /* the place, or the pool */
+	char name[NAME_BYTES_MAX + 1]; /* as it was said */
+};
+
+/* An order whose answer is due when it is carried out. */
 struct control_waiter {
 	struct control_client *client;
 	uint64_t msgid;
-	unsigned place;
-	int64_t incarnation; /* of the life before */
-	char id[NAME_BYTES_MAX + 1];
+	enum order order;
+	struct target target;
+	int64_t incarnation; /* of one child: the life before */
+	bool given;	     /* everybody who is meant has been told */
 	LIST_ENTRY(control_waiter) link;
 };
 
@@ -93,28 +109,138 @@ refuse(struct control_client *client, uint64_t msgid, enum refusal refusal,
 	peer_send(&client->peer);
 }
 
-static void
-answer_restart(const struct control *control,
-    const struct control_waiter *waiter, const struct child *child)
+/* ---- targets ---- */
+
+static bool
+is_meant(
+    const struct control *control, const struct target *target, unsigned place)
 {
-	(void)control;
+	const struct plan_child *planned = &control->view.plan->children[place];
+	if (planned->state == PLAN_STATE_ABSENT)
+		return false;
+	if (target->kind == TARGET_CHILD)
+		return place == target->number &&
+		    strcmp(control->view.children[place].id, target->name) == 0;
+	if (place == PLAN_QUEUE || planned->want == PLAN_WANT_GONE)
+		return false;
+	return target->kind == TARGET_WORKERS ||
+	    planned->pool == target->number;
+}
+
+/* A child of that name, else a pool, else "workers". */
+static bool
+find_target(
+    const struct control *control, struct span name, struct target *target)
+{
+	const struct view *view = &control->view;
+	snprintf(target->name, sizeof(target->name), "%.*s", (int)name.count,
+	    name.bytes);
+	target->kind = TARGET_CHILD;
+	for (unsigned i = 0; i < view->plan->places; i++) {
+		target->number = i;
+		if (is_meant(control, target, i))
+			return true;
+	}
+	target->kind = TARGET_POOL;
+	for (size_t i = 0; i < view->options->pool_count; i++) {
+		target->number = (unsigned)i;
+		if (span_is_text(name, view->options->pools[i].name.text))
+			return true;
+	}
+	target->kind = TARGET_WORKERS;
+	return span_is_text(name, "workers");
+}
+
+/* ---- the end of an order ---- */
+
+static void
+answer_order(const struct control *control, const struct control_waiter *waiter)
+{
+	const struct target *target = &waiter->target;
+	const struct child *child = &control->view.children[target->number];
 	struct message_writer writer;
+	uint32_t count = 0;
 	message_response(&writer, &waiter->client->peer.output, waiter->msgid);
-	put_map(&writer, 3);
-	put_pair_text(&writer, "id", child->id);
-	put_pair(&writer, "pid", child->pid);
-	put_pair(&writer, "incarnation", child->incarnation);
+	if (target->kind == TARGET_CHILD) {
+		put_map(&writer, 3);
+		put_pair_text(&writer, "id", child->id);
+		put_pair(&writer, "pid", child->pid);
+		put_pair(&writer, "incarnation", child->incarnation);
+	} else {
+		for (unsigned i = 0; i < control->view.plan->places; i++)
+			count += is_meant(control, target, i);
+		put_map(&writer, 2);
+		put_pair_text(&writer, "id", target->name);
+		put_pair(&writer, "children", count);
+	}
 	finish(waiter->client, &writer);
 }
 
 static void
 refuse_waiter(const struct control_waiter *waiter, enum refusal refusal,
-    const char *what, const char *detail)
+    const char *id, const char *what, const char *detail)
 {
 	char text[160];
-	snprintf(text, sizeof(text), "'%s' %s%s%s", waiter->id, what,
+	snprintf(text, sizeof(text), "'%s' %s%s%s", id, what,
 	    *detail != '\0' ? ": " : "", detail);
 	refuse(waiter->client, waiter->msgid, refusal, text);
+}
+
+enum progress { UNDER_WAY, CARRIED_OUT, REFUSED };
+
+static enum progress
+progress_of_start(const struct control *control,
+    const struct control_waiter *waiter, unsigned place)
+{
+	const struct child *child = &control->view.children[place];
+	const struct plan_child *planned = &control->view.plan->children[place];
+	bool new_life = waiter->order != ORDER_RESTART ||
+	    child->incarnation > waiter->incarnation;
+	if (planned->want != PLAN_WANT_UP)
+		refuse_waiter(waiter, REFUSAL_BAD_STATE, child->id,
+		    "was stopped meanwhile", "");
+	else if (planned->state == PLAN_STATE_FAILED)
+		refuse_waiter(waiter, REFUSAL_UNAVAILABLE, child->id,
+		    "does not start", child->last_death);
+	else
+		return planned->state == PLAN_STATE_READY && new_life
+		    ? CARRIED_OUT
+		    : UNDER_WAY;
+	return REFUSED;
+}
+
+static enum progress
+progress_of_stop(const struct control *control,
+    const struct control_waiter *waiter, unsigned place)
+{
+	const struct child *child = &control->view.children[place];
+	const struct plan_child *planned = &control->view.plan->children[place];
+	if (planned->want == PLAN_WANT_UP) {
+		refuse_waiter(waiter, REFUSAL_BAD_STATE, child->id,
+		    "was started meanwhile", "");
+		return REFUSED;
+	}
+	return plan_is_alive(planned->state) ? UNDER_WAY : CARRIED_OUT;
+}
+
+/* One that is held back may yet come; one that is down or failed has not to be
+ * waited for. */
+static enum progress
+progress_of_renewal(const struct control *control, unsigned place)
+{
+	const struct plan_child *planned = &control->view.plan->children[place];
+	return planned->renew || planned->renewing ? UNDER_WAY : CARRIED_OUT;
+}
+
+static enum progress
+progress_of(const struct control *control, const struct control_waiter *waiter,
+    unsigned place)
+{
+	if (waiter->order == ORDER_RENEW)
+		return progress_of_renewal(control, place);
+	if (waiter->order == ORDER_STOP)
+		return progress_of_stop(control, waiter, place);
+	return progress_of_start(control, waiter, place);
 }
 
 /* True when the waiter has its answer. */
@@ -123,26 +249,28 @@ answer_waiter(
     const struct control *control, const struct control_waiter *waiter)
 {
 	const struct plan *plan = control->view.plan;
-	const struct child *child = &control->view.children[waiter->place];
-	const struct plan_child *planned = &plan->children[waiter->place];
-	if (plan_is_stopping(plan))
-		refuse_waiter(waiter, REFUSAL_STOPPING,
-		    "is not started: gsq is stopping", "");
-	else if (planned->state == PLAN_STATE_ABSENT ||
-	    strcmp(child->id, waiter->id) != 0)
-		refuse_waiter(
-		    waiter, REFUSAL_NOT_FOUND, "was removed meanwhile", "");
-	else if (planned->want != PLAN_WANT_UP)
-		refuse_waiter(
-		    waiter, REFUSAL_BAD_STATE, "was stopped meanwhile", "");
-	else if (planned->state == PLAN_STATE_FAILED)
-		refuse_waiter(waiter, REFUSAL_UNAVAILABLE, "does not start",
-		    child->last_death);
-	else if (planned->state == PLAN_STATE_READY &&
-	    child->incarnation > waiter->incarnation)
-		answer_restart(control, waiter, child);
-	else
+	const char *name = waiter->target.name;
+	bool any = waiter->target.kind != TARGET_CHILD;
+	if (!waiter->given)
 		return false;
+	if (plan_is_stopping(plan)) {
+		refuse_waiter(waiter, REFUSAL_STOPPING, name,
+		    "is not waited for: gsq is stopping", "");
+		return true;
+	}
+	for (unsigned i = 0; i < plan->places; i++) {
+		if (!is_meant(control, &waiter->target, i))
+			continue;
+		enum progress progress = progress_of(control, waiter, i);
+		if (progress != CARRIED_OUT)
+			return progress == REFUSED;
+		any = true;
+	}
+	if (any)
+		answer_order(control, waiter);
+	else
+		refuse_waiter(waiter, REFUSAL_NOT_FOUND, name,
+		    "was removed meanwhile", "");
 	return true;
 }
 
@@ -158,7 +286,7 @@ control_update(struct control *control)
 	}
 }
 
-/* ---- ping, tree ---- */
+/* ---- ping, tree, deaths ---- */
 
 static void
 do_ping(struct control_client *client, uint64_t msgid, const void *params)
@@ -174,99 +302,28 @@ do_ping(struct control_client *client, uint64_t msgid, const void *params)
 	finish(client, &writer);
 }
 
-static const char *const group_names[PLAN_GROUP_COUNT] = {
-	[PLAN_GROUP_BOOT] = "booting",
-	[PLAN_GROUP_RUN] = "running",
-	[PLAN_GROUP_STOP_WORKERS] = "stopping",
-	[PLAN_GROUP_STOP_QUEUE] = "stopping",
-	[PLAN_GROUP_FINISHED] = "stopping",
-};
-
-static void
-put_supervisor(struct message_writer *writer, const struct control_view *view)
-{
-	const struct plan *plan = view->plan;
-	int64_t now_ms = clock_monotonic_ms();
-	put_map(writer, 8);
-	put_pair(writer, "pid", getpid());
-	put_pair_text(writer, "version", GSQ_VERSION);
-	put_pair_text(writer, "directory", view->options->directory);
-	put_pair(writer, "uptime_ms", now_ms - view->started_ms);
-	put_pair_text(writer, "state", group_names[plan->group]);
-	put_pair(writer, "restarts_in_window",
-	    (int64_t)plan_restarts_in_window(plan, now_ms));
-	put_pair(writer, "max_restarts", plan_max_restarts(plan));
-	put_pair(writer, "window_ms", plan->options.window_ms);
-}
-
-static int64_t
-not_negative(int64_t value)
-{
-	return value > 0 ? value : 0;
-}
-
-static void
-put_child(struct message_writer *writer, const struct child *child,
-    const struct plan_child *planned)
-{
-	int64_t now_ms = clock_monotonic_ms();
-	bool waits = planned->state == PLAN_STATE_BACKOFF;
-	bool died = child->last_death[0] != '\0';
-	bool sick = !child->healthy;
-	bool leaves = planned->want == PLAN_WANT_GONE;
-	put_map(writer, 9 + sick + 2 * (uint32_t)died + waits + leaves);
-	put_pair_text(writer, "id", child->id);
-	put_pair_text(writer, "role", child->pool == NULL ? "queue" : "worker");
-	put_pair_text(writer, "pool", child->pool == NULL ? "" : child->pool);
-	put_pair(writer, "pid", child->pid);
-	put_pair_text(writer, "state", plan_state_name(planned->state));
-	put_pair(writer, "incarnation", child->incarnation);
-	put_pair(writer, "uptime_ms",
-	    child->pid == 0 ? 0 : now_ms - child->spawned_ms);
-	put_pair(writer, "restarts", (int64_t)planned->restarts);
-	put_key(writer, "healthy");
-	put_boolean(writer, child->healthy);
-	if (sick)
-		put_pair_text(
-		    writer, "unhealthy_reason", child->unhealthy_reason);
-	if (died) {
-		put_pair_text(writer, "last_death", child->last_death);
-		put_pair(
-		    writer, "last_death_ms_ago", now_ms - child->last_death_ms);
-	}
-	if (waits)
-		put_pair(writer, "start_in_ms",
-		    not_negative(planned->deadline_ms - now_ms));
-	if (leaves) {
-		put_key(writer, "leaving");
-		put_boolean(writer, true);
-	}
-}
-
 static void
 do_tree(struct control_client *client, uint64_t msgid, const void *params)
 {
 	(void)params;
-	const struct control_view *view = &client->control->view;
-	const struct plan *plan = view->plan;
-	uint32_t count = 0;
-	for (unsigned i = 0; i < plan->places; i++)
-		count += plan->children[i].state != PLAN_STATE_ABSENT;
 	struct message_writer writer;
 	message_response(&writer, &client->peer.output, msgid);
-	put_map(&writer, 2);
-	put_key(&writer, "supervisor");
-	put_supervisor(&writer, view);
-	put_key(&writer, "children");
-	put_array(&writer, count);
-	for (unsigned i = 0; i < plan->places; i++)
-		if (plan->children[i].state != PLAN_STATE_ABSENT)
-			put_child(
-			    &writer, &view->children[i], &plan->children[i]);
+	put_tree(&writer, &client->control->view);
 	finish(client, &writer);
 }
 
-/* ---- scale, restart, shutdown ---- */
+static void
+do_deaths(struct control_client *client, uint64_t msgid, const void *params)
+{
+	const struct params_deaths *deaths = params;
+	struct message_writer writer;
+	message_response(&writer, &client->peer.output, msgid);
+	put_deaths(
+	    &writer, &client->control->view, deaths->id, (size_t)deaths->limit);
+	finish(client, &writer);
+}
+
+/* ---- scale, start, stop, restart, shutdown ---- */
 
 static bool
 refuse_stopping(struct control_client *client, uint64_t msgid)
@@ -333,68 +390,108 @@ do_scale(struct control_client *client, uint64_t msgid, const void *params)
 		.workers = to });
 }
 
-static const struct child *
-find_child(const struct control_view *view, struct span id)
-{
-	for (unsigned i = 0; i < view->plan->places; i++)
-		if (view->plan->children[i].state != PLAN_STATE_ABSENT &&
-		    span_is_text(id, view->children[i].id))
-			return &view->children[i];
-	return NULL;
-}
-
-static bool
-add_waiter(
-    struct control_client *client, uint64_t msgid, const struct child *child)
+/* NULL: no room. */
+static struct control_waiter *
+add_waiter(struct control_client *client, uint64_t msgid, enum order order,
+    const struct target *target)
 {
 	struct control *control = client->control;
 	if (control->waiter_count == CONTROL_WAITERS_MAX)
-		return false;
+		return NULL;
 	struct control_waiter *waiter = calloc(1, sizeof(*waiter));
 	if (waiter == NULL)
-		return false;
+		return NULL;
 	waiter->client = client;
 	waiter->msgid = msgid;
-	waiter->place = child->place;
-	waiter->incarnation = child->incarnation;
-	memcpy(waiter->id, child->id, sizeof(waiter->id));
+	waiter->order = order;
+	waiter->target = *target;
+	if (target->kind == TARGET_CHILD)
+		waiter->incarnation =
+		    control->view.children[target->number].incarnation;
 	LIST_INSERT_HEAD(&control->waiters, waiter, link);
 	control->waiter_count++;
-	return true;
+	return waiter;
+}
+
+static const struct {
+	const char *word; /* for the log */
+	enum plan_event event;
+} orders[] = {
+	[ORDER_START] = { "start-asked", PLAN_EVENT_START },
+	[ORDER_STOP] = { "stop-asked", PLAN_EVENT_STOP },
+	[ORDER_RESTART] = { "restart-asked", PLAN_EVENT_RESTART },
+	[ORDER_RENEW] = { "renew-asked", PLAN_EVENT_RENEW },
+};
+
+/* Backwards, so that what is stopped together is in the order of a stop. */
+static void
+carry_out(
+    struct control *control, enum order order, const struct target *target)
+{
+	for (unsigned i = control->view.plan->places; i-- > 0;)
+		if (is_meant(control, target, i))
+			control->on_fact(control->context,
+			    &(struct plan_fact){
+				.event = orders[order].event, .child = i });
+}
+
+static void
+take_order(struct control_client *client, uint64_t msgid, enum order order,
+    struct span name)
+{
+	struct control *control = client->control;
+	struct target target;
+	char text[NAME_BYTES_MAX + 64];
+	if (refuse_stopping(client, msgid))
+		return;
+	if (!find_target(control, name, &target)) {
+		snprintf(text, sizeof(text),
+		    "no child and no pool '%.*s', and it is not 'workers'",
+		    (int)name.count, name.bytes);
+		refuse(client, msgid, REFUSAL_NOT_FOUND, text);
+		return;
+	}
+	if (target.kind == TARGET_CHILD &&
+	    control->view.plan->children[target.number].want ==
+		PLAN_WANT_GONE) {
+		refuse(client, msgid, REFUSAL_BAD_STATE,
+		    "it is being removed by a scale");
+		return;
+	}
+	if (order == ORDER_RESTART && target.kind != TARGET_CHILD)
+		order = ORDER_RENEW;
+	struct control_waiter *waiter =
+	    add_waiter(client, msgid, order, &target);
+	if (waiter == NULL) {
+		refuse(client, msgid, REFUSAL_FULL,
+		    "too many wait for an order already");
+		return;
+	}
+	log_event(LOG_INFO, orders[order].word, "target=%s", target.name);
+	carry_out(control, order, &target);
+	waiter->given = true;
+	control_update(control);
+}
+
+static void
+do_start(struct control_client *client, uint64_t msgid, const void *params)
+{
+	const struct params_start_child *start = params;
+	take_order(client, msgid, ORDER_START, start->id);
+}
+
+static void
+do_stop(struct control_client *client, uint64_t msgid, const void *params)
+{
+	const struct params_stop_child *stop = params;
+	take_order(client, msgid, ORDER_STOP, stop->id);
 }
 
 static void
 do_restart(struct control_client *client, uint64_t msgid, const void *params)
 {
 	const struct params_restart *restart = params;
-	struct control *control = client->control;
-	if (refuse_stopping(client, msgid))
-		return;
-	const struct child *child = find_child(&control->view, restart->id);
-	if (child == NULL) {
-		char text[NAME_BYTES_MAX + 32];
-		snprintf(text, sizeof(text), "no child '%.*s'",
-		    (int)restart->id.count, restart->id.bytes);
-		refuse(client, msgid, REFUSAL_NOT_FOUND, text);
-		return;
-	}
-	const struct plan_child *planned =
-	    &control->view.plan->children[child->place];
-	if (planned->want == PLAN_WANT_GONE) {
-		refuse(client, msgid, REFUSAL_BAD_STATE,
-		    "it is being removed by a scale");
-		return;
-	}
-	if (!add_waiter(client, msgid, child)) {
-		refuse(client, msgid, REFUSAL_FULL,
-		    "too many wait for a restart already");
-		return;
-	}
-	log_event(LOG_INFO, "restart", "child=%s child_pid=%d inc=%lld",
-	    child->id, (int)child->pid, (long long)child->incarnation);
-	control->on_fact(control->context,
-	    &(struct plan_fact){
-		.event = PLAN_EVENT_RESTART, .child = child->place });
+	take_order(client, msgid, ORDER_RESTART, restart->id);
 }
 
 static void
@@ -419,7 +516,10 @@ typedef void control_action(
 static control_action *const control_actions[METHOD_COUNT] = {
 	[METHOD_ping] = do_ping,
 	[METHOD_tree] = do_tree,
+	[METHOD_deaths] = do_deaths,
 	[METHOD_scale] = do_scale,
+	[METHOD_start_child] = do_start,
+	[METHOD_stop_child] = do_stop,
 	[METHOD_restart] = do_restart,
 	[METHOD_shutdown] = do_shutdown,
 };
@@ -431,7 +531,10 @@ on_message(struct peer *peer, const struct message *message)
 	union {
 		struct params_ping ping;
 		struct params_tree tree;
+		struct params_deaths deaths;
 		struct params_scale scale;
+		struct params_start_child start;
+		struct params_stop_child stop;
 		struct params_restart restart;
 		struct params_shutdown shutdown;
 	} params;
@@ -579,7 +682,7 @@ on_acceptable(evutil_socket_t listener, short what, void *context)
 
 int
 control_init(struct control *control, struct event_base *base, int listener,
-    const struct control_view *view,
+    const struct view *view,
     void (*on_fact)(void *context, const struct plan_fact *fact), void *context)
 {
 	*control = (struct control){ .view = *view,

@@ -6,9 +6,7 @@
 #ifndef GSQ_SUPERVISOR_CONTROL_H
 #define GSQ_SUPERVISOR_CONTROL_H
 
-#include "supervisor/child.h"
-#include "supervisor/options.h"
-#include "supervisor/plan.h"
+#include "supervisor/report.h"
 
 #include <event2/event.h>
 #include <stdint.h>
@@ -17,22 +15,14 @@
 /* People and scripts, not producers: those speak to the queue. */
 #define CONTROL_CLIENTS_MAX 64
 
-/* Restarts that somebody waits for. */
+/* Orders whose end somebody waits for. */
 #define CONTROL_WAITERS_MAX 1024
-
-/* What is looked at; all borrowed, for as long as the control lives. */
-struct control_view {
-	const struct options *options;
-	const struct plan *plan;
-	const struct child *children; /* by the plan's places */
-	int64_t started_ms;
-};
 
 struct control_client;
 struct control_waiter;
 
 struct control {
-	struct control_view view;
+	struct view view;
 	void (*on_fact)(void *context, const struct plan_fact *fact);
 	void *context;
 	struct event_base *base;
@@ -48,7 +38,7 @@ struct control {
  * called with what is asked for, after the answer where the answer comes
  * first. 0 or ENOMEM. */
 int control_init(struct control *control, struct event_base *base, int listener,
-    const struct control_view *view,
+    const struct view *view,
     void (*on_fact)(void *context, const struct plan_fact *fact),
     void *context);
 void control_release(struct control *control);

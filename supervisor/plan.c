@@ -38,12 +38,15 @@ static const char *const why_texts[PLAN_WHY_COUNT] = {
 	[PLAN_WHY_NONE] = "none",
 	[PLAN_WHY_STOP] = "stop",
 	[PLAN_WHY_RESTART] = "restart",
+	[PLAN_WHY_RENEW] = "renew",
 	[PLAN_WHY_SCALE] = "scale",
 	[PLAN_WHY_HURRY] = "hurry",
 	[PLAN_WHY_GRACE_OVER] = "grace-over",
 	[PLAN_WHY_KILL] = "kill",
 	[PLAN_WHY_LOST] = "channel-lost",
 	[PLAN_WHY_START_TIMEOUT] = "start-timeout",
+	[PLAN_WHY_HANG] = "hang",
+	[PLAN_WHY_STRATEGY] = "strategy",
 	[PLAN_WHY_UNKILLABLE] = "unkillable",
 	[PLAN_WHY_MAX_RESTARTS] = "max-restarts",
 	[PLAN_WHY_EXIT_CODE] = "exit-code",
@@ -155,10 +158,16 @@ plan_max_restarts(const struct plan *plan)
 
 /* ---- the window ---- */
 
+static struct plan_death *
+window_at(const struct plan_window *window, size_t i)
+{
+	return &window->deaths[(window->first + i) % window->capacity];
+}
+
 static int64_t
 window_time(const struct plan_window *window, size_t i)
 {
-	return window->times_ms[(window->first + i) % window->capacity];
+	return window_at(window, i)->time_ms;
 }
 
 static void
@@ -178,24 +187,49 @@ window_expire(struct plan_window *window, int64_t now_ms, int64_t window_ms)
 /* A full window drops its oldest: it is larger than any limit, so only a count
  * that nobody acts upon gets less exact. */
 static void
-window_add(struct plan_window *window, int64_t now_ms)
+window_add(struct plan_window *window, int64_t now_ms, unsigned child)
 {
 	if (window->count == window->capacity)
 		window_drop(window);
-	size_t end = (window->first + window->count) % window->capacity;
-	window->times_ms[end] = now_ms;
-	window->count++;
+	*window_at(window, window->count++) =
+	    (struct plan_death){ .time_ms = now_ms, .child = child };
 }
 
-size_t
-plan_restarts_in_window(const struct plan *plan, int64_t now_ms)
+/* Somebody starts that child by hand: it is believed to be mended. */
+static void
+window_forget(struct plan_window *window, unsigned child)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < window->count; i++)
+		if (window_at(window, i)->child != child)
+			*window_at(window, kept++) = *window_at(window, i);
+	window->count = kept;
+}
+
+static size_t
+count_expired(const struct plan *plan, int64_t now_ms)
 {
 	const struct plan_window *window = &plan->window;
 	size_t old = 0;
 	while (old < window->count &&
 	    now_ms - window_time(window, old) > plan->options.window_ms)
 		old++;
-	return window->count - old;
+	return old;
+}
+
+size_t
+plan_restarts_in_window(const struct plan *plan, int64_t now_ms)
+{
+	return plan->window.count - count_expired(plan, now_ms);
+}
+
+int64_t
+plan_window_clears_ms(const struct plan *plan, int64_t now_ms)
+{
+	size_t oldest = count_expired(plan, now_ms);
+	if (oldest == plan->window.count)
+		return PLAN_NEVER;
+	return window_time(&plan->window, oldest) + plan->options.window_ms + 1;
 }
 
 /* ---- changes of one child ---- */
@@ -266,6 +300,30 @@ kill_now(struct plan *plan, struct plan_child *child, enum plan_why why)
 	enter(child, PLAN_STATE_KILLING, plan->now_ms + PLAN_KILL_AGAIN_MS);
 }
 
+/* How long that child may be silent. */
+static int64_t
+hang_timeout_ms(const struct plan *plan, const struct plan_child *child)
+{
+	return is_queue(plan, child) ? plan->options.queue_hang_timeout_ms
+				     : plan->options.hang_timeout_ms;
+}
+
+static void
+enter_ready(struct plan *plan, struct plan_child *child)
+{
+	int64_t timeout_ms = hang_timeout_ms(plan, child);
+	enter(child, PLAN_STATE_READY,
+	    timeout_ms > 0 ? plan->now_ms + timeout_ms : PLAN_NEVER);
+}
+
+static void
+forget_failures(struct plan *plan, struct plan_child *child)
+{
+	child->failures = 0;
+	child->spawn_failures = 0;
+	window_forget(&plan->window, index_of(plan, child));
+}
+
 static void
 want_down(struct plan_child *child)
 {
@@ -298,6 +356,7 @@ stop_all(struct plan *plan, int exit_code)
 {
 	CHECK(!plan_is_stopping(plan));
 	plan->group = PLAN_GROUP_STOP_WORKERS;
+	plan->regrouping = false;
 	plan->exit_code = exit_code;
 	plan->stop_requests = 1;
 	for (unsigned i = plan->places; i-- > PLAN_QUEUE + 1;)
@@ -320,6 +379,8 @@ give_up(struct plan *plan, struct plan_child *child, enum plan_why why,
 static bool
 workers_may_start(const struct plan *plan)
 {
+	if (plan->regrouping || plan->workers_wait)
+		return false;
 	return plan->group != PLAN_GROUP_BOOT ||
 	    plan->children[PLAN_QUEUE].been_ready;
 }
@@ -334,6 +395,125 @@ start_workers(struct plan *plan)
 			start_after(plan, child, 0);
 	}
 }
+
+/* ---- the strategy ---- */
+
+static bool
+is_regrouped(const struct plan *plan, const struct plan_child *child)
+{
+	return plan->regrouping && index_of(plan, child) >= plan->regroup_from;
+}
+
+static void
+regroup_sibling(struct plan *plan, struct plan_child *child)
+{
+	if (child->want != PLAN_WANT_UP)
+		return;
+	if (plan->options.restart[child->pool] == RESTART_TEMPORARY &&
+	    !is_queue(plan, child))
+		child->want = PLAN_WANT_DOWN;
+	if (child->state == PLAN_STATE_BACKOFF) {
+		if (child->deadline_ms > plan->regroup_ms)
+			plan->regroup_ms = child->deadline_ms;
+		enter(child, PLAN_STATE_DOWN, PLAN_NEVER);
+	} else if (child->state == PLAN_STATE_STARTING ||
+	    child->state == PLAN_STATE_READY) {
+		ask_to_stop(plan, child, PLAN_WHY_STRATEGY);
+	}
+}
+
+/* That child died: it and its siblings, from first on, start together. The
+ * queue is stopped when no worker lives, in check_regroup. */
+static void
+regroup(struct plan *plan, unsigned first, int64_t delay_ms)
+{
+	int64_t start_ms = plan->now_ms + delay_ms;
+	if (!plan->regrouping || plan->regroup_ms < start_ms)
+		plan->regroup_ms = start_ms;
+	if (!plan->regrouping || plan->regroup_from > first)
+		plan->regroup_from = first;
+	plan->regrouping = true;
+	for (unsigned i = plan->places; i-- > PLAN_QUEUE + 1;)
+		if (i >= plan->regroup_from)
+			regroup_sibling(plan, &plan->children[i]);
+}
+
+static void
+start_together(struct plan *plan)
+{
+	int64_t delay_ms = plan->regroup_ms > plan->now_ms
+	    ? plan->regroup_ms - plan->now_ms
+	    : 0;
+	struct plan_child *queue = &plan->children[PLAN_QUEUE];
+	plan->regrouping = false;
+	if (plan->regroup_from == PLAN_QUEUE &&
+	    queue->state == PLAN_STATE_DOWN && queue->want == PLAN_WANT_UP) {
+		plan->workers_wait = true;
+		start_after(plan, queue, delay_ms);
+	}
+	if (!workers_may_start(plan))
+		return;
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++)
+		if (plan->children[i].state == PLAN_STATE_DOWN &&
+		    plan->children[i].want == PLAN_WANT_UP)
+			start_after(plan, &plan->children[i], delay_ms);
+}
+
+static void
+check_regroup(struct plan *plan)
+{
+	struct plan_child *queue = &plan->children[PLAN_QUEUE];
+	if (!plan->regrouping)
+		return;
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++)
+		if (i >= plan->regroup_from &&
+		    plan_is_alive(plan->children[i].state))
+			return;
+	if (plan->regroup_from == PLAN_QUEUE)
+		regroup_sibling(plan, queue);
+	if (plan->regroup_from > PLAN_QUEUE || !plan_is_alive(queue->state))
+		start_together(plan);
+}
+
+/* ---- renewal ---- */
+
+/* Has it come back, or will it not? */
+static bool
+is_renewed(const struct plan_child *child)
+{
+	return child->state == PLAN_STATE_READY ||
+	    child->state == PLAN_STATE_DOWN ||
+	    child->state == PLAN_STATE_FAILED;
+}
+
+/* One of a pool at a time, so that the others do its work meanwhile; and the
+ * next one when it serves again, so that a program that is broken costs one. */
+static void
+check_renewal(struct plan *plan)
+{
+	bool busy[PLAN_POOLS_MAX] = { false };
+	if (plan->group != PLAN_GROUP_RUN || plan->regrouping)
+		return;
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++) {
+		struct plan_child *child = &plan->children[i];
+		if (child->renewing && is_renewed(child))
+			child->renewing = false;
+		if (child->renewing)
+			busy[child->pool] = true;
+	}
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++) {
+		struct plan_child *child = &plan->children[i];
+		if (!child->renew || child->state != PLAN_STATE_READY ||
+		    busy[child->pool])
+			continue;
+		busy[child->pool] = true;
+		child->renew = false;
+		child->renewing = true;
+		ask_to_stop(plan, child, PLAN_WHY_RENEW);
+	}
+}
+
+/* ---- the whole ---- */
 
 /* Boot has ended when every child that is wanted has been ready once. */
 static void
@@ -372,6 +552,8 @@ check_queue_stopped(struct plan *plan)
 static void
 check_group(struct plan *plan)
 {
+	check_regroup(plan);
+	check_renewal(plan);
 	if (plan->group == PLAN_GROUP_BOOT)
 		check_booted(plan);
 	if (plan->group == PLAN_GROUP_STOP_WORKERS)
@@ -407,9 +589,10 @@ act_start(
 	if (plan_is_stopping(plan))
 		return;
 	child->want = PLAN_WANT_UP;
-	child->failures = 0;
-	child->spawn_failures = 0;
-	if (is_queue(plan, child) || workers_may_start(plan))
+	forget_failures(plan, child);
+	if (is_regrouped(plan, child))
+		enter(child, PLAN_STATE_DOWN, PLAN_NEVER);
+	else if (is_queue(plan, child) || workers_may_start(plan))
 		start_after(plan, child, 0);
 	else
 		enter(child, PLAN_STATE_DOWN, PLAN_NEVER);
@@ -421,8 +604,10 @@ act_want_up(
     struct plan *plan, struct plan_child *child, const struct plan_fact *fact)
 {
 	(void)fact;
-	if (!plan_is_stopping(plan))
-		child->want = PLAN_WANT_UP;
+	if (plan_is_stopping(plan))
+		return;
+	child->want = PLAN_WANT_UP;
+	forget_failures(plan, child);
 }
 
 static void
@@ -430,12 +615,23 @@ act_ready(
     struct plan *plan, struct plan_child *child, const struct plan_fact *fact)
 {
 	(void)fact;
-	bool boot = plan->group == PLAN_GROUP_BOOT && !child->been_ready;
+	bool first = plan->group == PLAN_GROUP_BOOT && !child->been_ready;
 	child->been_ready = true;
 	child->ready_ms = plan->now_ms;
-	enter(child, PLAN_STATE_READY, PLAN_NEVER);
-	if (boot && is_queue(plan, child))
+	enter_ready(plan, child);
+	if (!is_queue(plan, child) || (!first && !plan->workers_wait))
+		return;
+	plan->workers_wait = false;
+	if (workers_may_start(plan))
 		start_workers(plan);
+}
+
+static void
+act_beat(
+    struct plan *plan, struct plan_child *child, const struct plan_fact *fact)
+{
+	(void)fact;
+	enter_ready(plan, child);
 }
 
 static void
@@ -507,8 +703,17 @@ act_restart(
 	if (plan_is_stopping(plan))
 		return;
 	child->want = PLAN_WANT_UP;
-	child->failures = 0;
+	forget_failures(plan, child);
 	ask_to_stop(plan, child, PLAN_WHY_RESTART);
+}
+
+/* STARTING, READY. */
+static void
+act_renew(
+    struct plan *plan, struct plan_child *child, const struct plan_fact *fact)
+{
+	(void)plan, (void)fact;
+	child->renew = true;
 }
 
 static void
@@ -566,6 +771,18 @@ act_grace_over(
 		    child->planned ? PLAN_WHY_GRACE_OVER : PLAN_WHY_LOST);
 }
 
+/* READY: it has not been heard of for too long. ABRT leaves a core where cores
+ * are wanted; its death is unplanned. */
+static void
+act_hang(
+    struct plan *plan, struct plan_child *child, const struct plan_fact *fact)
+{
+	(void)fact;
+	child->aborted = true;
+	wish_signal(child, SIGABRT, PLAN_WHY_HANG);
+	enter(child, PLAN_STATE_KILLING, plan->now_ms + PLAN_ABORT_MS);
+}
+
 /* A process in an uninterruptible call does not die. A second copy is never
  * started beside it. */
 static void
@@ -573,7 +790,8 @@ act_kill_again(
     struct plan *plan, struct plan_child *child, const struct plan_fact *fact)
 {
 	(void)fact;
-	kill_now(plan, child, PLAN_WHY_UNKILLABLE);
+	kill_now(plan, child,
+	    child->kills == 0 ? PLAN_WHY_HANG : PLAN_WHY_UNKILLABLE);
 }
 
 /* ---- actions: death ---- */
@@ -600,14 +818,63 @@ breaks_boot(const struct plan *plan, const struct plan_child *child,
 	    (is_queue(plan, child) || fact->signal == 0);
 }
 
+/* What that end means to a child of this kind. */
+static bool
+is_restarted(const struct plan *plan, const struct plan_child *child,
+    const struct plan_fact *fact)
+{
+	enum restart_kind restart = plan->options.restart[child->pool];
+	if (is_queue(plan, child) || restart == RESTART_PERMANENT)
+		return true;
+	return restart == RESTART_TRANSIENT &&
+	    (fact->signal != 0 || fact->exit_code != 0);
+}
+
+static bool
+is_excused(uint64_t failures, int64_t healthy_ms)
+{
+	return failures == 1 && healthy_ms >= PLAN_HEALTHY_MS;
+}
+
 static int64_t
 restart_delay_ms(
     struct plan *plan, const struct plan_child *child, int64_t healthy_ms)
 {
-	if (child->failures == 1 && healthy_ms >= PLAN_HEALTHY_MS)
+	if (is_excused(child->failures, healthy_ms))
 		return 0;
 	return backoff_delay_ms(&plan->options.backoff, child->failures,
 	    random_next(&plan->random));
+}
+
+int64_t
+plan_next_delay_ms(const struct plan *plan, unsigned place, int64_t now_ms)
+{
+	const struct plan_child *child = &plan->children[place];
+	const struct backoff *backoff = &plan->options.backoff;
+	int64_t healthy_ms =
+	    child->ready_ms == PLAN_NEVER ? -1 : now_ms - child->ready_ms;
+	uint64_t failures = healthy_ms >= PLAN_FORGET_MS ? 0 : child->failures;
+	if (is_excused(++failures, healthy_ms))
+		return 0;
+	int64_t delay_ms = backoff->base_ms;
+	while (--failures > 0 && delay_ms < backoff->cap_ms)
+		delay_ms *= 2;
+	return delay_ms < backoff->cap_ms ? delay_ms : backoff->cap_ms;
+}
+
+/* The dead child and, as the strategy says, others. */
+static void
+start_anew(struct plan *plan, struct plan_child *child, int64_t delay_ms)
+{
+	enum restart_strategy strategy = plan->options.strategy;
+	if (strategy == ONE_FOR_ONE) {
+		start_after(plan, child, delay_ms);
+		return;
+	}
+	enter(child, PLAN_STATE_DOWN, PLAN_NEVER);
+	regroup(plan,
+	    strategy == ONE_FOR_ALL ? PLAN_QUEUE : index_of(plan, child),
+	    delay_ms);
 }
 
 static void
@@ -616,7 +883,7 @@ restart_unplanned(
 {
 	int64_t limit = plan_max_restarts(plan);
 	window_expire(&plan->window, plan->now_ms, plan->options.window_ms);
-	window_add(&plan->window, plan->now_ms);
+	window_add(&plan->window, plan->now_ms, index_of(plan, child));
 	if (limit != PLAN_RESTARTS_UNLIMITED &&
 	    (int64_t)plan->window.count > limit + PLANTED(WINDOW_OFF_BY_ONE)) {
 		rest(child, PLAN_STATE_DOWN);
@@ -627,7 +894,17 @@ restart_unplanned(
 		child->failures = 0;
 	child->failures++;
 	child->restarts++;
-	start_after(plan, child, restart_delay_ms(plan, child, healthy_ms));
+	start_anew(plan, child, restart_delay_ms(plan, child, healthy_ms));
+}
+
+static void
+restart_planned(struct plan *plan, struct plan_child *child)
+{
+	if (is_regrouped(plan, child) ||
+	    (!is_queue(plan, child) && !workers_may_start(plan)))
+		enter(child, PLAN_STATE_DOWN, PLAN_NEVER);
+	else
+		start_after(plan, child, 0);
 }
 
 static void
@@ -643,7 +920,7 @@ act_exited(
 	if (plan_is_stopping(plan) || child->want != PLAN_WANT_UP) {
 		rest(child, PLAN_STATE_DOWN);
 	} else if (planned) {
-		start_after(plan, child, 0);
+		restart_planned(plan, child);
 	} else if (breaks_boot(plan, child, fact, was_ready)) {
 		rest(child, PLAN_STATE_FAILED);
 		give_up(plan, child,
@@ -654,8 +931,11 @@ act_exited(
 		if (is_queue(plan, child))
 			give_up(
 			    plan, child, PLAN_WHY_EXIT_CODE, PLAN_EXIT_GAVE_UP);
-	} else {
+	} else if (is_restarted(plan, child, fact)) {
 		restart_unplanned(plan, child, healthy_ms);
+	} else {
+		child->want = PLAN_WANT_DOWN;
+		rest(child, PLAN_STATE_DOWN);
 	}
 }
 
@@ -664,9 +944,11 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_START] = act_ignore,
 		[PLAN_EVENT_STOP] = act_ignore,
 		[PLAN_EVENT_RESTART] = act_ignore,
+		[PLAN_EVENT_RENEW] = act_ignore,
 		[PLAN_EVENT_HURRY] = act_ignore,
 		[PLAN_EVENT_KILL] = act_ignore,
 		[PLAN_EVENT_READY] = act_ignore,
+		[PLAN_EVENT_BEAT] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_impossible,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -677,9 +959,11 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_START] = act_start,
 		[PLAN_EVENT_STOP] = act_stop_idle,
 		[PLAN_EVENT_RESTART] = act_start,
+		[PLAN_EVENT_RENEW] = act_ignore,
 		[PLAN_EVENT_HURRY] = act_ignore,
 		[PLAN_EVENT_KILL] = act_ignore,
 		[PLAN_EVENT_READY] = act_ignore,
+		[PLAN_EVENT_BEAT] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_impossible,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -690,9 +974,11 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_START] = act_want_up,
 		[PLAN_EVENT_STOP] = act_stop,
 		[PLAN_EVENT_RESTART] = act_restart,
+		[PLAN_EVENT_RENEW] = act_renew,
 		[PLAN_EVENT_HURRY] = act_ignore,
 		[PLAN_EVENT_KILL] = act_kill,
 		[PLAN_EVENT_READY] = act_ready,
+		[PLAN_EVENT_BEAT] = act_ignore,
 		[PLAN_EVENT_LOST] = act_lost,
 		[PLAN_EVENT_EXITED] = act_exited,
 		[PLAN_EVENT_SPAWN_FAILED] = act_spawn_failed,
@@ -703,22 +989,26 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_START] = act_want_up,
 		[PLAN_EVENT_STOP] = act_stop,
 		[PLAN_EVENT_RESTART] = act_restart,
+		[PLAN_EVENT_RENEW] = act_renew,
 		[PLAN_EVENT_HURRY] = act_ignore,
 		[PLAN_EVENT_KILL] = act_kill,
 		[PLAN_EVENT_READY] = act_ignore,
+		[PLAN_EVENT_BEAT] = act_beat,
 		[PLAN_EVENT_LOST] = act_lost,
 		[PLAN_EVENT_EXITED] = act_exited,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
 		[PLAN_EVENT_EXEC_FAILED] = act_impossible,
-		[PLAN_EVENT_DUE] = act_impossible,
+		[PLAN_EVENT_DUE] = act_hang,
 	},
 	[PLAN_STATE_STOPPING] = {
 		[PLAN_EVENT_START] = act_want_up,
 		[PLAN_EVENT_STOP] = act_stop_already,
 		[PLAN_EVENT_RESTART] = act_want_up,
+		[PLAN_EVENT_RENEW] = act_ignore,
 		[PLAN_EVENT_HURRY] = act_hurry,
 		[PLAN_EVENT_KILL] = act_kill,
 		[PLAN_EVENT_READY] = act_ignore,
+		[PLAN_EVENT_BEAT] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_exited,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -729,9 +1019,11 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_START] = act_want_up,
 		[PLAN_EVENT_STOP] = act_stop_already,
 		[PLAN_EVENT_RESTART] = act_want_up,
+		[PLAN_EVENT_RENEW] = act_ignore,
 		[PLAN_EVENT_HURRY] = act_ignore,
 		[PLAN_EVENT_KILL] = act_ignore,
 		[PLAN_EVENT_READY] = act_ignore,
+		[PLAN_EVENT_BEAT] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_exited,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -742,9 +1034,11 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_START] = act_start,
 		[PLAN_EVENT_STOP] = act_stop_idle,
 		[PLAN_EVENT_RESTART] = act_start,
+		[PLAN_EVENT_RENEW] = act_ignore,
 		[PLAN_EVENT_HURRY] = act_ignore,
 		[PLAN_EVENT_KILL] = act_ignore,
 		[PLAN_EVENT_READY] = act_ignore,
+		[PLAN_EVENT_BEAT] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_impossible,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -755,9 +1049,11 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_START] = act_start,
 		[PLAN_EVENT_STOP] = act_stop_idle,
 		[PLAN_EVENT_RESTART] = act_start,
+		[PLAN_EVENT_RENEW] = act_ignore,
 		[PLAN_EVENT_HURRY] = act_ignore,
 		[PLAN_EVENT_KILL] = act_ignore,
 		[PLAN_EVENT_READY] = act_ignore,
+		[PLAN_EVENT_BEAT] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_impossible,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -889,10 +1185,10 @@ plan_init(struct plan *plan, const struct plan_options *options)
 		.now_ms = INT64_MIN,
 		.places = 1 };
 	plan->window.capacity = window_capacity(options->max_restarts);
-	plan->window.times_ms =
-	    calloc(plan->window.capacity, sizeof(*plan->window.times_ms));
+	plan->window.deaths =
+	    calloc(plan->window.capacity, sizeof(*plan->window.deaths));
 	plan->children = calloc(PLAN_CHILDREN, sizeof(*plan->children));
-	if (plan->window.times_ms == NULL || plan->children == NULL) {
+	if (plan->window.deaths == NULL || plan->children == NULL) {
 		plan_release(plan);
 		return ENOMEM;
 	}
@@ -905,9 +1201,9 @@ plan_init(struct plan *plan, const struct plan_options *options)
 void
 plan_release(struct plan *plan)
 {
-	free(plan->window.times_ms);
+	free(plan->window.deaths);
 	free(plan->children);
-	plan->window.times_ms = NULL;
+	plan->window.deaths = NULL;
 	plan->children = NULL;
 }
 
@@ -978,6 +1274,8 @@ begin_life(struct plan *plan, struct plan_child *child)
 	    : plan->options.start_timeout_ms;
 	child->planned = false;
 	child->hurried = false;
+	child->aborted = false;
+	child->renew = false;
 	child->kills = 0;
 	child->ready_ms = PLAN_NEVER;
 	enter(child, PLAN_STATE_STARTING, plan->now_ms + timeout_ms);
@@ -1045,15 +1343,19 @@ static const char *
 verify_child(const struct plan *plan, const struct plan_child *child)
 {
 	bool alive = plan_is_alive(child->state);
-	if (timed_states[child->state] != (child->deadline_ms != PLAN_NEVER))
+	bool timed = timed_states[child->state] ||
+	    (child->state == PLAN_STATE_READY &&
+		hang_timeout_ms(plan, child) > 0);
+	if (timed != (child->deadline_ms != PLAN_NEVER))
 		return "exactly the timed states have a deadline";
 	if (child->deadline_ms != PLAN_NEVER &&
 	    child->deadline_ms - plan->now_ms > DURATION_MS_MAX)
 		return "no deadline is out of sight";
 	if (child->signal_wanted != 0 && !alive)
 		return "only the living are signalled";
-	if (child->state == PLAN_STATE_KILLING && child->kills == 0)
-		return "who is being killed was sent a KILL";
+	if (child->state == PLAN_STATE_KILLING && child->kills == 0 &&
+	    !child->aborted)
+		return "who is being killed was sent a KILL, or hung";
 	if (child->planned && child->state == PLAN_STATE_READY)
 		return "a planned death is on its way";
 	if (child->want == PLAN_WANT_GONE &&
@@ -1064,6 +1366,15 @@ verify_child(const struct plan *plan, const struct plan_child *child)
 		return "who is wanted down is not started";
 	if (child->state == PLAN_STATE_READY && !child->been_ready)
 		return "ready is remembered";
+	if (is_regrouped(plan, child) && !is_queue(plan, child) &&
+	    (child->state == PLAN_STATE_STARTING ||
+		child->state == PLAN_STATE_READY ||
+		child->state == PLAN_STATE_BACKOFF))
+		return "who waits for its siblings neither serves nor starts";
+	if (child->state == PLAN_STATE_DOWN && child->want == PLAN_WANT_UP &&
+	    plan->group == PLAN_GROUP_RUN && !plan->regrouping &&
+	    (!plan->workers_wait || is_queue(plan, child)))
+		return "who is wanted up is started";
 	return NULL;
 }
 
@@ -1083,11 +1394,15 @@ verify_worker(const struct plan *plan, const struct plan_child *child)
 	if (plan->group >= PLAN_GROUP_STOP_QUEUE && plan_is_alive(child->state))
 		return "no worker outlives the queue's stop";
 	for (const struct plan_child *other = &plan->children[PLAN_QUEUE + 1];
-	     other < child; other++)
+	     other < child; other++) {
+		if (other->renewing && child->renewing &&
+		    other->pool == child->pool)
+			return "one of a pool is renewed at a time";
 		if (other->state != PLAN_STATE_ABSENT &&
 		    other->pool == child->pool &&
 		    other->number == child->number)
 			return "no two workers have one name";
+	}
 	return NULL;
 }
 

@@ -16,7 +16,9 @@
  *
  * BACKOFF is every wait for a start, also one of 0 ms. Two brakes: the
  * *intensity* of all deaths together decides whether the supervisor gives up,
- * the *backoff* of one child decides when it is started next.
+ * the *backoff* of one child decides when it is started next. The *strategy*
+ * decides who is started anew together with the one that died: they are
+ * stopped, wait as DOWN but wanted up, and start in their order.
  *
  * To add an event: a value in enum plan_event, a column in the table of
  * plan.c, where the compiler and plan_init name what is missing.
@@ -27,6 +29,7 @@
 #include "base/backoff.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "base/restart_rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,6 +59,9 @@
 
 /* A child that closed its channel is about to die; if not, it is killed. */
 #define PLAN_LOST_MS 1000
+
+/* One that hangs is sent ABRT, and KILL that much later. */
+#define PLAN_ABORT_MS 2000
 
 /* The supervisor's own exit codes. */
 #define PLAN_EXIT_CLEAN	      0
@@ -90,9 +96,11 @@ enum plan_event {
 	PLAN_EVENT_START,	 /* it is wanted up; forgets its failures */
 	PLAN_EVENT_STOP,	 /* it is wanted down */
 	PLAN_EVENT_RESTART,	 /* planned: stop it, then start it */
+	PLAN_EVENT_RENEW,	 /* the same, when it is its pool's turn */
 	PLAN_EVENT_HURRY,	 /* one step up the stop ladder */
 	PLAN_EVENT_KILL,	 /* at once; unplanned unless it is stopping */
 	PLAN_EVENT_READY,	 /* it says that it serves */
+	PLAN_EVENT_BEAT,	 /* it says that it still does */
 	PLAN_EVENT_LOST,	 /* it closed its channel */
 	PLAN_EVENT_EXITED,	 /* reaped: exit_code or signal */
 	PLAN_EVENT_SPAWN_FAILED, /* no process now (EAGAIN ...); waited out */
@@ -113,12 +121,15 @@ enum plan_why {
 	PLAN_WHY_NONE,
 	PLAN_WHY_STOP,
 	PLAN_WHY_RESTART,
+	PLAN_WHY_RENEW,
 	PLAN_WHY_SCALE,
 	PLAN_WHY_HURRY,
 	PLAN_WHY_GRACE_OVER,
 	PLAN_WHY_KILL,
 	PLAN_WHY_LOST,
 	PLAN_WHY_START_TIMEOUT,
+	PLAN_WHY_HANG,	   /* it was silent for too long */
+	PLAN_WHY_STRATEGY, /* another one died */
 	PLAN_WHY_UNKILLABLE,
 	PLAN_WHY_MAX_RESTARTS,
 	PLAN_WHY_EXIT_CODE,
@@ -139,7 +150,7 @@ struct plan_fact {
 enum plan_wish_kind {
 	PLAN_WISH_BOOTED,  /* every child has been ready */
 	PLAN_WISH_GAVE_UP, /* child, why, exit_code: the stop begins */
-	PLAN_WISH_SIGNAL,  /* child, signal (TERM or KILL), why */
+	PLAN_WISH_SIGNAL,  /* child, signal (TERM, ABRT or KILL), why */
 	PLAN_WISH_SPAWN,   /* child; answer SPAWN_FAILED, EXEC_FAILED, or later
 			    * READY or EXITED */
 	PLAN_WISH_FINISHED /* exit_code: no child is left */
@@ -162,6 +173,9 @@ struct plan_child {
 	bool planned;		 /* its coming death is wanted */
 	bool been_ready;	 /* in any life */
 	bool hurried;		 /* the second TERM was sent */
+	bool aborted;		 /* it hung, and ABRT was sent */
+	bool renew;		 /* it is to be renewed, when its turn comes */
+	bool renewing;		 /* it is being; one of a pool at a time */
 	unsigned kills;		 /* KILLs sent in this life */
 	uint64_t failures;	 /* unplanned deaths in a row */
 	uint64_t spawn_failures; /* in a row */
@@ -180,11 +194,23 @@ struct plan_options {
 	int64_t queue_start_timeout_ms;
 	int64_t stop_grace_ms; /* of a worker */
 	uint64_t seed;	       /* of the jitter */
+	enum restart_strategy strategy;
+	enum restart_kind restart[PLAN_POOLS_MAX]; /* the queue is permanent */
+
+	/* Silence of one that is ready; 0: any. */
+	int64_t hang_timeout_ms;
+	int64_t queue_hang_timeout_ms;
 };
 
-/* The moments of the last unplanned deaths, oldest first. */
+/* One unplanned death. */
+struct plan_death {
+	int64_t time_ms;
+	unsigned child;
+};
+
+/* The last unplanned deaths, oldest first. */
 struct plan_window {
-	int64_t *times_ms;
+	struct plan_death *deaths;
 	size_t capacity;
 	size_t first;
 	size_t count;
@@ -203,6 +229,14 @@ struct plan {
 	enum plan_why gave_up_why;
 	unsigned gave_up_child;
 	struct plan_window window;
+
+	/* The strategy's work: children from regroup_from on are stopped, and
+	 * started when none of them is alive, but not before regroup_ms. */
+	bool regrouping;
+	unsigned regroup_from;
+	int64_t regroup_ms;
+	bool workers_wait; /* for a queue that is started before them */
+
 	unsigned places;	     /* children[0 .. places) may be in use */
 	unsigned cursor;	     /* whose turn it is to be spawned */
 	struct plan_child *children; /* PLAN_CHILDREN of them */
@@ -237,6 +271,14 @@ int64_t plan_max_restarts(const struct plan *plan);
 
 /* Unplanned deaths within the window that ends now. */
 size_t plan_restarts_in_window(const struct plan *plan, int64_t now_ms);
+
+/* When the oldest of them leaves the window; PLAN_NEVER: there is none. */
+int64_t plan_window_clears_ms(const struct plan *plan, int64_t now_ms);
+
+/* How long a child would be held back if it died now unplanned, but for the
+ * jitter. */
+int64_t plan_next_delay_ms(
+    const struct plan *plan, unsigned child, int64_t now_ms);
 
 /* Has it a process (or is one being made)? */
 bool plan_is_alive(enum plan_state state);

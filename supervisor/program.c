@@ -73,6 +73,24 @@ word(const char *text)
 	return (char *)(uintptr_t)text;
 }
 
+/* So often does a child say that it is well that one late beat is not taken for
+ * a hang. */
+#define BEATS_PER_TIMEOUT 4
+
+/* Adds the arguments for it; a child that may be silent is told nothing. */
+static size_t
+add_heartbeat(struct program *program, char **fixed, int64_t hang_timeout_ms)
+{
+	if (hang_timeout_ms == 0)
+		return 0;
+	int64_t beat_ms = hang_timeout_ms / BEATS_PER_TIMEOUT;
+	snprintf(program->heartbeat, sizeof(program->heartbeat), "%" PRId64,
+	    beat_ms > 0 ? beat_ms : 1);
+	fixed[0] = word("--heartbeat");
+	fixed[1] = program->heartbeat;
+	return 2;
+}
+
 int
 program_init_queue(struct program *program, const struct options *options)
 {
@@ -85,6 +103,8 @@ program_init_queue(struct program *program, const struct options *options)
 		word("--incarnation"), program->incarnation, word("--channel"),
 		word("3"), word("--listener"), word("4") };
 	size_t count = 11;
+	count += add_heartbeat(program, fixed + count,
+	    options->configuration.queue_hang_timeout_ms);
 	if (options->configuration_path != NULL) {
 		fixed[count++] = word("--configuration");
 		fixed[count++] = word(options->configuration_path);
@@ -114,6 +134,8 @@ program_init_worker(struct program *program, const struct options *options,
 		word("--max-demand"), program->max_demand, word("--min-demand"),
 		program->min_demand, word("--channel"), word("3") };
 	size_t count = 15;
+	count += add_heartbeat(
+	    program, fixed + count, options->configuration.hang_timeout_ms);
 	if (options->verbose)
 		fixed[count++] = word("--verbose");
 	fixed[count++] = word("--");

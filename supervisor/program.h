@@ -18,6 +18,7 @@ struct program {
 	char incarnation[24];
 	char max_demand[24];
 	char min_demand[24];
+	char heartbeat[24]; /* milliseconds */
 };
 
 /*

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "supervisor/child.h"
 #include "supervisor/control.h"
+#include "supervisor/deaths.h"
 #include "supervisor/plan.h"
 #include "supervisor/program.h"
 #include "sys/clock.h"
@@ -35,6 +36,10 @@ _Static_assert(PLAN_RESTARTS_UNLIMITED == RESTARTS_UNLIMITED &&
 /* What was told once is told again after that time. */
 #define REPEAT_MS 60000
 
+/* Before anybody's silence counts, all is read that was said: so often the loop
+ * looks, as each look may take only some of many children's words. */
+#define LOOKS_MAX 100
+
 /* At the end: orphans that do not die of KILL are left behind after that. */
 #define LAST_SWEEP_MS 5000
 
@@ -57,6 +62,7 @@ struct supervisor {
 	struct child *children; /* by the plan's places */
 	struct program queue_program;
 	struct program *pool_programs; /* one for each of the options' pools */
+	struct deaths deaths;
 	struct control control;
 	bool has_control;
 	char queue_path[PATH_MAX];
@@ -65,6 +71,9 @@ struct supervisor {
 	int control_listener;
 	struct event *signal_events[SIGNAL_COUNT];
 	struct event *timer;
+	unsigned looks;		   /* since the timer went off */
+	uint64_t heard;		   /* messages of children, ever */
+	uint64_t heard_before;	   /* the last look */
 	struct rlimit descriptors; /* as we found it */
 	int64_t started_ms;
 
@@ -182,6 +191,29 @@ introduce_workers(struct supervisor *supervisor)
 		queue_is_deaf(supervisor, error);
 }
 
+/* departed NULL: it never lived. */
+static void
+remember_death(struct supervisor *supervisor, const struct child *child,
+    const struct departed *departed)
+{
+	struct death_record record = { .incarnation = child->incarnation + 1,
+		.time_ms = child->last_death_ms,
+		.wall_ms = clock_wall_ms() };
+	memcpy(record.id, child->id, sizeof(record.id));
+	memcpy(record.how, child->last_death, sizeof(record.how));
+	if (departed != NULL) {
+		memcpy(record.id, departed->id, sizeof(record.id));
+		death_print(&departed->death, record.how, sizeof(record.how));
+		record.pid = departed->pid;
+		record.incarnation = departed->incarnation;
+		record.up_ms = child->last_death_ms - child->spawned_ms;
+		record.planned = departed->planned;
+		record.core = departed->death.core;
+		record.why = child->why;
+	}
+	deaths_add(&supervisor->deaths, &record);
+}
+
 static void
 spawn_failed(
     struct supervisor *supervisor, const struct child *child, int error)
@@ -189,6 +221,7 @@ spawn_failed(
 	const struct plan *plan = &supervisor->plan;
 	int64_t now_ms = clock_monotonic_ms();
 	if (!child_is_transient(error)) {
+		remember_death(supervisor, child, NULL);
 		log_event(LOG_ERROR, "exec-failed", "child=%s error=\"%s\"",
 		    child->id, strerror(error));
 		tell_plan_about(supervisor, child, PLAN_EVENT_EXEC_FAILED);
@@ -265,9 +298,11 @@ do_signal(struct supervisor *supervisor, struct child *child,
 	bool term = wish->signal == SIGTERM;
 	bool unkillable = wish->why == PLAN_WHY_UNKILLABLE;
 	const char *event = term ? "stop" : "kill";
-	if (wish->why == PLAN_WHY_START_TIMEOUT || unkillable)
+	if (wish->why == PLAN_WHY_START_TIMEOUT || unkillable ||
+	    wish->signal == SIGABRT)
 		event = plan_why_text(wish->why);
 	child_signal(child, number);
+	child->why = plan_why_text(wish->why);
 	if (!unkillable || is_worth_telling(kills))
 		log_event(term ? LOG_INFO : LOG_WARNING, event,
 		    "child=%s child_pid=%d inc=%" PRId64 " signal=%s reason=%s",
@@ -434,6 +469,7 @@ report_death(struct supervisor *supervisor, struct child *child, bool clean)
 		.exit_code = departed.death.exit_code,
 		.signal = departed.death.signal });
 	log_exit(supervisor, child, &departed, child->last_death_ms);
+	remember_death(supervisor, child, &departed);
 	log_backoff(supervisor, child);
 	if (child->place == PLAN_QUEUE)
 		return;
@@ -626,11 +662,28 @@ on_stop_signal(evutil_socket_t number, short what, void *context)
 	settle(supervisor);
 }
 
+/* Timers go off before what has come meanwhile is read, when this process was
+ * halted: so the children are listened to first. */
+static bool
+has_listened(struct supervisor *supervisor)
+{
+	bool news = supervisor->heard != supervisor->heard_before;
+	supervisor->heard_before = supervisor->heard;
+	if (supervisor->looks > 0 && (!news || supervisor->looks == LOOKS_MAX))
+		return true;
+	supervisor->looks++;
+	event_add(supervisor->timer, &(struct timeval){ 0, 0 });
+	return false;
+}
+
 static void
 on_timer(evutil_socket_t none, short what, void *context)
 {
 	(void)none, (void)what;
 	struct supervisor *supervisor = context;
+	if (!has_listened(supervisor))
+		return;
+	supervisor->looks = 0;
 	tell_plan(supervisor, &(struct plan_fact){ .event = PLAN_EVENT_TIME });
 	settle(supervisor);
 }
@@ -655,6 +708,16 @@ on_child_ready(struct child *child)
 		    clock_monotonic_ms() - child->spawned_ms);
 	tell_plan_about(supervisor, child, PLAN_EVENT_READY);
 	settle(supervisor);
+}
+
+/* Nothing follows from it but that a deadline is later: the timer, when it
+ * fires, looks when that is. */
+static void
+on_child_alive(struct child *child)
+{
+	struct supervisor *supervisor = child->context;
+	supervisor->heard++;
+	tell_plan_about(child->context, child, PLAN_EVENT_BEAT);
 }
 
 static void
@@ -686,6 +749,7 @@ on_queue_asks_kill(struct child *queue, pid_t pid, struct span reason)
 
 static const struct child_events child_events = {
 	.on_ready = on_child_ready,
+	.on_alive = on_child_alive,
 	.on_lost = on_child_lost,
 	.on_kill = on_queue_asks_kill,
 };
@@ -767,7 +831,7 @@ make_plan(struct supervisor *supervisor)
 {
 	const struct configuration *configuration =
 	    &supervisor->options->configuration;
-	const struct plan_options options = {
+	struct plan_options options = {
 		.max_restarts = configuration->max_restarts,
 		.window_ms = configuration->max_window_ms,
 		.backoff = configuration->backoff,
@@ -775,7 +839,12 @@ make_plan(struct supervisor *supervisor)
 		.queue_start_timeout_ms = configuration->queue_start_timeout_ms,
 		.stop_grace_ms = configuration->stop_grace_ms,
 		.seed = (uint64_t)clock_wall_ms() ^ (uint64_t)getpid(),
+		.strategy = configuration->strategy,
+		.hang_timeout_ms = configuration->hang_timeout_ms,
+		.queue_hang_timeout_ms = configuration->queue_hang_timeout_ms,
 	};
+	for (size_t i = 0; i < supervisor->options->pool_count; i++)
+		options.restart[i] = supervisor->options->pools[i].restart;
 	int error = plan_init(&supervisor->plan, &options);
 	if (error != 0)
 		return failed("memory", error, EXIT_BOOT_FAILED);
@@ -814,9 +883,10 @@ make_events(struct supervisor *supervisor)
 static int
 make_control(struct supervisor *supervisor)
 {
-	const struct control_view view = { .options = supervisor->options,
+	const struct view view = { .options = supervisor->options,
 		.plan = &supervisor->plan,
 		.children = supervisor->children,
+		.deaths = &supervisor->deaths,
 		.started_ms = supervisor->started_ms };
 	int error = control_init(&supervisor->control, supervisor->base,
 	    supervisor->control_listener, &view, on_control_fact, supervisor);

@@ -76,6 +76,17 @@ channel_tell_ready(struct channel *channel)
 }
 
 void
+channel_tell_alive(struct channel *channel)
+{
+	struct message_writer writer;
+	if (!channel->open || buffer_count(&channel->peer.output) > 0)
+		return;
+	message_notification(
+	    &writer, &channel->peer.output, SPAN_LITERAL("alive"), 0);
+	end(channel, &writer);
+}
+
+void
 channel_tell_health(struct channel *channel, const char *reason)
 {
 	struct message_writer writer;

@@ -25,6 +25,10 @@ void channel_release(struct channel *channel);
 
 void channel_tell_ready(struct channel *channel);
 
+/* Nothing while the one before has not been read: a supervisor that is halted
+ * must not find thousands. */
+void channel_tell_alive(struct channel *channel);
+
 /* reason: why no handler can be run; NULL: it can. */
 void channel_tell_health(struct channel *channel, const char *reason);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/options.h"
 
+#include "base/units.h"
 #include "sys/directory.h"
 #include "worker/builtin.h"
 
@@ -18,6 +19,7 @@ enum option_key {
 	KEY_MAX_DEMAND,
 	KEY_MIN_DEMAND,
 	KEY_CHANNEL,
+	KEY_HEARTBEAT,
 	KEY_VERSION,
 	KEY_USAGE
 };
@@ -37,6 +39,8 @@ static const struct argp_option option_table[] = {
 	    "ask again when only that many are left (half of max-demand)", 0 },
 	{ "channel", KEY_CHANNEL, "FD", 0,
 	    "descriptor that leads to the supervisor", 0 },
+	{ "heartbeat", KEY_HEARTBEAT, "MS", 0,
+	    "tell the supervisor so often that all is well (never)", 0 },
 	{ "verbose", 'v', NULL, 0, "log every job", 0 },
 	{ "help", 'h', NULL, 0, "give this help list", -1 },
 	{ "usage", KEY_USAGE, NULL, 0, "give a short usage message", -1 },
@@ -149,6 +153,10 @@ parse_option(int key, char *text, struct argp_state *state)
 	case KEY_CHANNEL:
 		options->channel_fd =
 		    (int)parse_number("--channel", text, 3, INT16_MAX);
+		return 0;
+	case KEY_HEARTBEAT:
+		options->heartbeat_ms =
+		    parse_number("--heartbeat", text, 1, DURATION_MS_MAX);
 		return 0;
 	case 'h':
 		print_help(ARGP_HELP_STD_HELP);

@@ -25,7 +25,8 @@ struct options {
 	int64_t incarnation; /* 0: no supervisor started it */
 	uint32_t max_demand;
 	uint32_t min_demand;
-	int channel_fd; /* -1: none */
+	int channel_fd;	      /* -1: none */
+	int64_t heartbeat_ms; /* between two; 0: none */
 	bool verbose;
 	char **command; /* borrowed from argv; ends with NULL */
 };

@@ -48,6 +48,7 @@ struct work {
 	struct channel channel;
 	struct session session;
 	struct runs runs;
+	struct event beat_timer;
 	bool has_signals;
 	struct event signal_events[STOP_SIGNALS];
 
@@ -206,11 +207,24 @@ on_end(void *context, struct ledger_job *job, const struct params_stop *params)
 	runs_end(&work->runs, job, params->grace_ms);
 }
 
+/* Whoever hangs is not called any more. */
+static void
+on_beat_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct work *work = context;
+	(void)fd;
+	(void)what;
+	channel_tell_alive(&work->channel);
+	arm(&work->beat_timer, work->options->heartbeat_ms);
+}
+
 static void
 on_subscribed(void *context)
 {
 	struct work *work = context;
 	channel_tell_ready(&work->channel);
+	if (work->options->heartbeat_ms > 0)
+		arm(&work->beat_timer, work->options->heartbeat_ms);
 }
 
 /* ---- the end ---- */
@@ -343,6 +357,7 @@ make_events(struct work *work)
 	evtimer_assign(&work->leave_timer, base, on_leave_timer, work);
 	evtimer_assign(&work->taste_timer, base, on_taste_timer, work);
 	evtimer_assign(&work->proof_timer, base, on_proof_timer, work);
+	evtimer_assign(&work->beat_timer, base, on_beat_timer, work);
 	work->has_signals = true;
 	for (size_t i = 0; i < STOP_SIGNALS; i++)
 		evsignal_assign(&work->signal_events[i], base, stop_signals[i],
@@ -397,6 +412,7 @@ release(struct work *work)
 	event_del(&work->leave_timer);
 	event_del(&work->taste_timer);
 	event_del(&work->proof_timer);
+	event_del(&work->beat_timer);
 	event_base_free(work->base);
 }
 

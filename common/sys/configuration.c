@@ -268,6 +268,24 @@ check_key_merge(cfg_t *section, cfg_opt_t *option)
 	    key_merge_parse(word_of(option), &value), "last, first or append");
 }
 
+static int
+check_strategy(cfg_t *section, cfg_opt_t *option)
+{
+	enum restart_strategy value;
+	return expect_word(section, option,
+	    restart_strategy_parse(word_of(option), &value),
+	    "one_for_one, rest_for_one or one_for_all");
+}
+
+static int
+check_restart(cfg_t *section, cfg_opt_t *option)
+{
+	enum restart_kind value;
+	return expect_word(section, option,
+	    restart_kind_parse(word_of(option), &value),
+	    "permanent, transient or temporary");
+}
+
 /* "off" is no rate: 0 jobs. */
 static bool
 parse_rate(const char *text, int64_t *ret_jobs, int64_t *ret_ms)
@@ -518,6 +536,13 @@ take_supervisor(struct configuration *configuration, cfg_t *section)
 	if (cfg_size(section, "backoff") > 0)
 		configuration_parse_backoff(
 		    cfg_getstr(section, "backoff"), &configuration->backoff);
+	if (cfg_size(section, "strategy") > 0)
+		restart_strategy_parse(span_of(cfg_getstr(section, "strategy")),
+		    &configuration->strategy);
+	configuration->hang_timeout_ms = duration_of(
+	    section, "hang_timeout", configuration->hang_timeout_ms);
+	configuration->queue_hang_timeout_ms = duration_of(section,
+	    "queue_hang_timeout", configuration->queue_hang_timeout_ms);
 	configuration->start_timeout_ms = duration_of(
 	    section, "start_timeout", configuration->start_timeout_ms);
 	configuration->queue_start_timeout_ms = duration_of(section,
@@ -597,6 +622,9 @@ take_pool(struct configuration *configuration, cfg_t *section)
 	const char *queue = cfg_size(section, "queue") > 0
 	    ? cfg_getstr(section, "queue")
 	    : QUEUE_DEFAULT;
+	if (cfg_size(section, "restart") > 0)
+		restart_kind_parse(
+		    span_of(cfg_getstr(section, "restart")), &pool.restart);
 	name_set(&pool.name, span_of(cfg_title(section)));
 	name_set(&pool.queue, span_of(queue));
 	configuration->pools[configuration->pool_count++] = pool;
@@ -747,6 +775,8 @@ configuration_init(struct configuration *configuration)
 	    (struct configuration){ .max_restarts = RESTARTS_AUTOMATIC,
 		    .max_window_ms = 5 * SECOND_MS,
 		    .backoff = { 100, 5 * SECOND_MS },
+		    .hang_timeout_ms = 10 * SECOND_MS,
+		    .queue_hang_timeout_ms = MINUTE_MS,
 		    .start_timeout_ms = 10 * SECOND_MS,
 		    .queue_start_timeout_ms = MINUTE_MS,
 		    .stop_grace_ms = 30 * SECOND_MS };

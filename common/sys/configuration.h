@@ -10,6 +10,8 @@
  *         max_restarts = "12"          # a number, "inf", default 3 x children
  *         max_seconds  = 5
  *         backoff      = "100ms..5s"   # or "off"
+ *         strategy     = "one_for_one" # or "rest_for_one", "one_for_all"
+ *         hang_timeout = "10s"         # 0: any time
  *     }
  *     queue "default" {
  *         max_attempts = 10  retry_base = "2s"  retry_cap = "1h"
@@ -25,6 +27,7 @@
  *     }
  *     pool "sync" {
  *         queue = "default"  workers = 4  max_demand = 1  min_demand = 0
+ *         restart = "permanent"        # or "transient", "temporary"
  *         command = { "/usr/local/bin/sync-user", "--quiet" }
  *     }
  *     include("more.conf")             # found beside this file
@@ -39,6 +42,7 @@
 #include "base/durability.h"
 #include "base/key_rule.h"
 #include "base/name.h"
+#include "base/restart_rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,15 +73,19 @@ struct pool_options {
 	int64_t workers;    /* 0..CHILDREN_MAX */
 	int64_t max_demand; /* 1..DEMAND_MAX */
 	int64_t min_demand; /* 0..max_demand-1 */
-	char **command;	    /* ends with NULL; NULL: builtin:demo */
+	enum restart_kind restart;
+	char **command; /* ends with NULL; NULL: builtin:demo */
 };
 
 struct configuration {
-	char *directory;		/* NULL: not set */
-	char *store;			/* NULL: not set */
-	int64_t max_restarts;		/* or one of RESTARTS_* */
-	int64_t max_window_ms;		/* max_seconds in milliseconds */
-	struct backoff backoff;		/* of restarts; base_ms 0: off */
+	char *directory;	/* NULL: not set */
+	char *store;		/* NULL: not set */
+	int64_t max_restarts;	/* or one of RESTARTS_* */
+	int64_t max_window_ms;	/* max_seconds in milliseconds */
+	struct backoff backoff; /* of restarts; base_ms 0: off */
+	enum restart_strategy strategy;
+	int64_t hang_timeout_ms;	/* of a worker; 0: any; default 10 s */
+	int64_t queue_hang_timeout_ms;	/* default 60 s */
 	int64_t start_timeout_ms;	/* of a worker; default 10 s */
 	int64_t queue_start_timeout_ms; /* default 60 s */
 	int64_t stop_grace_ms; /* a worker's time to end its job; 30 s */

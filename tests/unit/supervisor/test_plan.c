@@ -1015,6 +1015,397 @@ Test(plan, the_table_is_filled_to_the_last_place_and_not_beyond)
 	cr_assert(plan_scale_fits(&plan, 1, CHILDREN_MAX - 10));
 }
 
+/* ---- strategies ---- */
+
+static struct plan_options
+with_strategy(enum restart_strategy strategy)
+{
+	struct plan_options options = usual_options();
+	options.strategy = strategy;
+	return options;
+}
+
+Test(plan, one_for_one_leaves_the_others_alone)
+{
+	boot_all(with_strategy(ONE_FOR_ONE), 2);
+	tell_kill(PLAN_QUEUE);
+	cr_assert(wished_spawn(PLAN_QUEUE));
+	cr_assert_eq(state_of(1), PLAN_STATE_READY);
+	cr_assert_eq(state_of(2), PLAN_STATE_READY);
+}
+
+Test(plan, one_for_all_stops_the_others_and_starts_all_in_order)
+{
+	boot_all(with_strategy(ONE_FOR_ALL), 3);
+	tell_kill(2);
+	cr_assert_eq(wish_count, 2, "the workers first, the last one first");
+	cr_assert_eq(wishes[0].child, 3);
+	cr_assert_eq(wishes[1].child, 1);
+	cr_assert_eq(wishes[0].why, PLAN_WHY_STRATEGY);
+	cr_assert_eq(state_of(PLAN_QUEUE), PLAN_STATE_READY);
+	tell_exit(1, 0);
+	cr_assert_eq(wish_count, 0);
+	tell_exit(3, 0);
+	cr_assert_eq(wished_signal(PLAN_QUEUE), SIGTERM, "then the queue");
+	tell_exit(PLAN_QUEUE, 0);
+	cr_assert(wished_spawn(PLAN_QUEUE));
+	cr_assert_eq(wish_count, 1);
+	tell(PLAN_EVENT_READY, PLAN_QUEUE);
+	cr_assert_eq(wish_count, 3);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(wishes[i].child, i + 1, "in their order");
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms), 1,
+	    "one incident, however many are restarted");
+	cr_assert_eq(plan.children[2].restarts, 1);
+	cr_assert_eq(plan.children[1].restarts, 0);
+}
+
+Test(plan, rest_for_one_leaves_those_before_it_alone)
+{
+	boot_all(with_strategy(REST_FOR_ONE), 3);
+	tell_kill(2);
+	cr_assert_eq(wish_count, 1);
+	cr_assert_eq(wished_signal(3), SIGTERM);
+	cr_assert_eq(state_of(1), PLAN_STATE_READY);
+	tell_exit(3, 0);
+	cr_assert_eq(wish_count, 2);
+	cr_assert(wished_spawn(2));
+	cr_assert(wished_spawn(3));
+}
+
+Test(plan, rest_for_one_of_the_queue_is_all)
+{
+	boot_all(with_strategy(REST_FOR_ONE), 2);
+	tell_kill(PLAN_QUEUE);
+	cr_assert_eq(wished_signal(1), SIGTERM);
+	cr_assert_eq(wished_signal(2), SIGTERM);
+	tell_exit(1, 0);
+	tell_kill(2);
+	cr_assert_eq(wish_count, 1, "the workers wait for the queue");
+	cr_assert(wished_spawn(PLAN_QUEUE));
+	tell(PLAN_EVENT_READY, PLAN_QUEUE);
+	cr_assert(wished_spawn(1));
+	cr_assert(wished_spawn(2));
+}
+
+Test(plan, who_starts_together_waits_for_the_backoff_of_the_dead_one)
+{
+	struct plan_options options = with_backoff(PLAN_RESTARTS_UNLIMITED);
+	options.strategy = ONE_FOR_ALL;
+	boot_all(options, 1);
+	tell_kill(1);
+	tell_exit(PLAN_QUEUE, 0);
+	cr_assert_eq(state_of(PLAN_QUEUE), PLAN_STATE_BACKOFF);
+	cr_assert_eq(state_of(1), PLAN_STATE_DOWN);
+	int64_t delay_ms = start_delay_ms(PLAN_QUEUE);
+	cr_assert(delay_ms >= 90 && delay_ms <= 110);
+	tell(PLAN_EVENT_READY, PLAN_QUEUE);
+	cr_assert(wished_spawn(1));
+}
+
+Test(plan, a_sibling_that_does_not_stop_is_killed)
+{
+	boot_all(with_strategy(ONE_FOR_ALL), 2);
+	tell_kill(1);
+	pass(usual_options().stop_grace_ms + PLAN_HURRY_MS);
+	cr_assert_eq(state_of(2), PLAN_STATE_KILLING);
+	tell_kill(2);
+	cr_assert_eq(wished_signal(PLAN_QUEUE), SIGTERM);
+}
+
+Test(plan, who_is_wanted_down_stays_down_when_all_are_restarted)
+{
+	boot_all(with_strategy(ONE_FOR_ALL), 2);
+	tell(PLAN_EVENT_STOP, 2);
+	tell_exit(2, 0);
+	tell_kill(1);
+	tell_exit(PLAN_QUEUE, 0);
+	tell(PLAN_EVENT_READY, PLAN_QUEUE);
+	cr_assert(wished_spawn(1));
+	cr_assert_eq(state_of(2), PLAN_STATE_DOWN);
+}
+
+Test(plan, a_start_by_hand_waits_for_the_siblings_too)
+{
+	boot_all(with_strategy(ONE_FOR_ALL), 2);
+	tell_kill(1);
+	tell(PLAN_EVENT_START, 1);
+	cr_assert_eq(wish_count, 0);
+	tell_scale(3);
+	cr_assert_eq(wish_count, 0, "a new one waits as well");
+	tell_exit(2, 0);
+	tell_exit(PLAN_QUEUE, 0);
+	tell(PLAN_EVENT_READY, PLAN_QUEUE);
+	cr_assert_eq(wish_count, 3);
+}
+
+Test(plan, the_queue_dies_while_the_workers_wait_for_it)
+{
+	boot_all(with_strategy(ONE_FOR_ALL), 1);
+	tell_kill(1);
+	tell_exit(PLAN_QUEUE, 0);
+	tell_kill(PLAN_QUEUE);
+	cr_assert(wished_spawn(PLAN_QUEUE));
+	cr_assert_eq(state_of(1), PLAN_STATE_DOWN);
+	tell(PLAN_EVENT_READY, PLAN_QUEUE);
+	cr_assert(wished_spawn(1));
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms), 2);
+}
+
+Test(plan, too_many_incidents_end_all_with_every_strategy)
+{
+	struct plan_options options = with_strategy(ONE_FOR_ALL);
+	options.max_restarts = 0;
+	boot_all(options, 2);
+	tell_kill(1);
+	cr_assert_not_null(find_wish(PLAN_WISH_GAVE_UP, 1));
+	cr_assert_eq(wished_signal(2), SIGTERM);
+	tell_exit(2, 0);
+	tell_exit(PLAN_QUEUE, 0);
+	cr_assert_not_null(find_wish(PLAN_WISH_FINISHED, 0));
+}
+
+Test(plan, a_stop_of_all_ends_what_is_being_regrouped)
+{
+	boot_all(with_strategy(ONE_FOR_ALL), 2);
+	tell_kill(1);
+	tell(PLAN_EVENT_STOP_ALL, 0);
+	tell_exit(2, 0);
+	tell_exit(PLAN_QUEUE, 0);
+	cr_assert_eq(plan.group, PLAN_GROUP_FINISHED);
+	cr_assert_eq(plan.exit_code, PLAN_EXIT_CLEAN);
+}
+
+/* ---- kinds of restart ---- */
+
+static struct plan_options
+with_restart(enum restart_kind restart)
+{
+	struct plan_options options = usual_options();
+	options.restart[0] = restart;
+	return options;
+}
+
+Test(plan, a_permanent_worker_is_restarted_whatever_it_ends_with)
+{
+	boot_all(with_restart(RESTART_PERMANENT), 1);
+	tell_exit(1, 0);
+	cr_assert(wished_spawn(1));
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms), 1);
+}
+
+Test(plan, a_transient_worker_may_end_well)
+{
+	boot_all(with_restart(RESTART_TRANSIENT), 3);
+	tell_exit(1, 0);
+	cr_assert_eq(state_of(1), PLAN_STATE_DOWN);
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms), 0);
+	tell_exit(2, 1);
+	cr_assert(wished_spawn(2));
+	tell_kill(3);
+	cr_assert(wished_spawn(3));
+	tell(PLAN_EVENT_START, 1);
+	cr_assert(wished_spawn(1), "by hand it starts again");
+}
+
+Test(plan, a_temporary_worker_is_never_restarted)
+{
+	boot_all(with_restart(RESTART_TEMPORARY), 1);
+	tell_kill(1);
+	cr_assert_eq(state_of(1), PLAN_STATE_DOWN);
+	cr_assert_eq(wish_count, 0);
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms), 0);
+	pass(60000);
+	cr_assert_eq(state_of(1), PLAN_STATE_DOWN);
+}
+
+Test(plan, a_temporary_worker_is_not_started_again_with_its_siblings)
+{
+	struct plan_options options = with_restart(RESTART_TEMPORARY);
+	options.strategy = ONE_FOR_ALL;
+	boot_all(options, 1);
+	tell_kill(PLAN_QUEUE);
+	cr_assert_eq(wished_signal(1), SIGTERM);
+	tell_exit(1, 0);
+	tell(PLAN_EVENT_READY, PLAN_QUEUE);
+	cr_assert_eq(state_of(1), PLAN_STATE_DOWN);
+}
+
+Test(plan, the_queue_is_permanent_in_any_case)
+{
+	boot_all(with_restart(RESTART_TEMPORARY), 1);
+	tell_exit(PLAN_QUEUE, 0);
+	cr_assert(wished_spawn(PLAN_QUEUE));
+}
+
+/* ---- hanging ---- */
+
+static struct plan_options
+with_hang_timeout(void)
+{
+	struct plan_options options = usual_options();
+	options.hang_timeout_ms = 1000;
+	options.queue_hang_timeout_ms = 3000;
+	return options;
+}
+
+Test(plan, one_that_beats_lives)
+{
+	boot_all(with_hang_timeout(), 1);
+	for (int i = 0; i < 20; i++) {
+		pass(999);
+		cr_assert_eq(state_of(1), PLAN_STATE_READY);
+		tell(PLAN_EVENT_BEAT, 1);
+		tell(PLAN_EVENT_BEAT, PLAN_QUEUE);
+	}
+}
+
+Test(plan, one_that_is_silent_is_aborted_then_killed_then_restarted)
+{
+	boot_all(with_hang_timeout(), 1);
+	pass(1000);
+	cr_assert_eq(wished_signal(1), SIGABRT);
+	cr_assert_eq(find_wish(PLAN_WISH_SIGNAL, 1)->why, PLAN_WHY_HANG);
+	pass(PLAN_ABORT_MS);
+	cr_assert_eq(wished_signal(1), SIGKILL);
+	cr_assert_eq(find_wish(PLAN_WISH_SIGNAL, 1)->why, PLAN_WHY_HANG);
+	tell(PLAN_EVENT_BEAT, 1);
+	cr_assert_eq(state_of(1), PLAN_STATE_KILLING, "too late");
+	tell_kill(1);
+	cr_assert(wished_spawn(1));
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms), 1);
+}
+
+Test(plan, the_queue_may_be_silent_for_longer)
+{
+	boot_all(with_hang_timeout(), 0);
+	pass(2999);
+	cr_assert_eq(state_of(PLAN_QUEUE), PLAN_STATE_READY);
+	pass(1);
+	cr_assert_eq(wished_signal(PLAN_QUEUE), SIGABRT);
+}
+
+Test(plan, who_is_not_ready_yet_need_not_beat)
+{
+	struct plan_options options = with_hang_timeout();
+	init_plan(options, 1);
+	tell(PLAN_EVENT_BOOT, 0);
+	pass(5000);
+	cr_assert_eq(state_of(PLAN_QUEUE), PLAN_STATE_STARTING);
+}
+
+/* ---- renewal ---- */
+
+Test(plan, workers_are_renewed_one_at_a_time)
+{
+	boot_all(usual_options(), 3);
+	for (unsigned i = 1; i <= 3; i++)
+		tell(PLAN_EVENT_RENEW, i);
+	for (unsigned i = 1; i <= 3; i++) {
+		cr_assert_eq(state_of(i), PLAN_STATE_STOPPING);
+		for (unsigned k = 1; k <= 3; k++)
+			cr_assert(k == i || state_of(k) == PLAN_STATE_READY);
+		tell_exit(i, 0);
+		cr_assert(wished_spawn(i));
+		cr_assert_eq(wish_count, 1);
+		tell(PLAN_EVENT_READY, i);
+	}
+	cr_assert_eq(wish_count, 0);
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms), 0);
+	cr_assert_eq(plan.children[1].restarts, 0);
+}
+
+Test(plan, a_renewal_that_does_not_come_back_costs_one_worker)
+{
+	boot_all(with_backoff(PLAN_RESTARTS_UNLIMITED), 2);
+	tell(PLAN_EVENT_RENEW, 1);
+	tell(PLAN_EVENT_RENEW, 2);
+	tell_exit(1, 0);
+	for (int i = 0; i < 5; i++) {
+		tell_exit(1, 1);
+		start_delay_ms(1);
+	}
+	cr_assert_eq(state_of(2), PLAN_STATE_READY);
+	tell(PLAN_EVENT_READY, 1);
+	cr_assert_eq(state_of(2), PLAN_STATE_STOPPING);
+}
+
+Test(plan, pools_are_renewed_side_by_side)
+{
+	boot_all(usual_options(), 1);
+	step(&(struct plan_fact){
+	    .event = PLAN_EVENT_SCALE, .pool = 1, .workers = 1 });
+	tell(PLAN_EVENT_READY, 2);
+	tell(PLAN_EVENT_RENEW, 1);
+	tell(PLAN_EVENT_RENEW, 2);
+	cr_assert_eq(state_of(1), PLAN_STATE_STOPPING);
+	cr_assert_eq(state_of(2), PLAN_STATE_STOPPING);
+}
+
+Test(plan, who_died_while_it_waited_for_its_renewal_is_new)
+{
+	boot_all(usual_options(), 2);
+	tell(PLAN_EVENT_RENEW, 1);
+	tell(PLAN_EVENT_RENEW, 2);
+	tell_kill(2);
+	tell(PLAN_EVENT_READY, 2);
+	tell_exit(1, 0);
+	tell(PLAN_EVENT_READY, 1);
+	cr_assert_eq(wish_count, 0);
+	cr_assert_eq(state_of(2), PLAN_STATE_READY);
+}
+
+/* ---- what the brakes will do ---- */
+
+Test(plan, the_next_delay_is_told_and_is_the_one_that_comes)
+{
+	boot_all(with_backoff(PLAN_RESTARTS_UNLIMITED), 1);
+	for (int i = 0; i < 9; i++) {
+		int64_t told_ms = plan_next_delay_ms(&plan, 1, now_ms);
+		tell_kill(1);
+		int64_t delay_ms = start_delay_ms(1);
+		cr_assert(delay_ms >= told_ms - told_ms / 10 &&
+			delay_ms <= told_ms + told_ms / 10,
+		    "%lld, told %lld", (long long)delay_ms, (long long)told_ms);
+		tell(PLAN_EVENT_READY, 1);
+	}
+	cr_assert_eq(plan_next_delay_ms(&plan, 1, now_ms), 5000);
+	cr_assert_eq(plan_next_delay_ms(&plan, 1, now_ms + PLAN_FORGET_MS), 0);
+}
+
+Test(plan, the_window_tells_when_its_oldest_leaves)
+{
+	boot_all(usual_options(), 2);
+	cr_assert_eq(plan_window_clears_ms(&plan, now_ms), PLAN_NEVER);
+	int64_t first_ms = now_ms;
+	tell_kill(1);
+	pass(1000);
+	tell_kill(2);
+	int64_t clears_ms = plan_window_clears_ms(&plan, now_ms);
+	cr_assert_eq(clears_ms, first_ms + 5001);
+	cr_assert_eq(plan_restarts_in_window(&plan, clears_ms - 1), 2);
+	cr_assert_eq(plan_restarts_in_window(&plan, clears_ms), 1);
+}
+
+Test(plan, a_start_by_hand_releases_both_brakes_of_that_child)
+{
+	struct plan_options options = with_backoff(3);
+	boot_all(options, 2);
+	tell_kill(2);
+	start_delay_ms(2);
+	tell(PLAN_EVENT_READY, 2);
+	for (int i = 0; i < 2; i++) {
+		tell_kill(1);
+		start_delay_ms(1);
+		tell(PLAN_EVENT_READY, 1);
+	}
+	tell(PLAN_EVENT_START, 1);
+	cr_assert_eq(plan_restarts_in_window(&plan, now_ms), 1,
+	    "what another did is kept");
+	cr_assert_eq(plan.children[1].failures, 0);
+	cr_assert_eq(plan_next_delay_ms(&plan, 1, now_ms), 100);
+}
+
 /* ---- all of it, at random ---- */
 
 #define WALK_WORKERS_MAX 6
@@ -1035,6 +1426,12 @@ restart_walk(struct random *random)
 	if (dice & 64)
 		options.backoff =
 		    (struct backoff){ .base_ms = 100, .cap_ms = 5000 };
+	options.strategy = (enum restart_strategy)((dice >> 16) % 3);
+	options.restart[0] = (enum restart_kind)((dice >> 20) % 3);
+	if (dice & (1 << 24)) {
+		options.hang_timeout_ms = 700;
+		options.queue_hang_timeout_ms = 900;
+	}
 	options.seed = dice;
 	init_plan(options, (unsigned)(dice >> 8) % WALK_WORKERS_MAX);
 	tell(PLAN_EVENT_BOOT, 0);
@@ -1054,10 +1451,11 @@ see(void)
 static void
 walk_child(struct random *random, unsigned child)
 {
-	static const enum plan_event any[] = { PLAN_EVENT_START,
-		PLAN_EVENT_STOP, PLAN_EVENT_RESTART, PLAN_EVENT_HURRY,
-		PLAN_EVENT_KILL, PLAN_EVENT_READY, PLAN_EVENT_LOST,
-		PLAN_EVENT_READY, PLAN_EVENT_READY };
+	static const enum plan_event any[] = { PLAN_EVENT_RENEW,
+		PLAN_EVENT_RENEW, PLAN_EVENT_START, PLAN_EVENT_STOP,
+		PLAN_EVENT_RESTART, PLAN_EVENT_HURRY, PLAN_EVENT_KILL,
+		PLAN_EVENT_READY, PLAN_EVENT_LOST, PLAN_EVENT_READY,
+		PLAN_EVENT_READY, PLAN_EVENT_BEAT };
 	static const int exits[] = { 0, 1, 64, 70, 76, 78 };
 	uint64_t dice = random_next(random);
 	bool alive = plan_is_alive(state_of(child));
@@ -1071,7 +1469,7 @@ walk_child(struct random *random, unsigned child)
 	else if (alive && dice % 4 == 2)
 		tell_kill(child);
 	else
-		tell(any[(dice >> 8) % 9], child);
+		tell(any[(dice >> 8) % 12], child);
 }
 
 static void
@@ -1153,7 +1551,7 @@ static const struct child_lie child_lies[] = {
 		.signal_wanted = SIGTERM },
 	    "only the living are signalled" },
 	{ PLAN_GROUP_RUN, 1, { NAMED, .state = PLAN_STATE_KILLING, SOON },
-	    "who is being killed was sent a KILL" },
+	    "who is being killed was sent a KILL, or hung" },
 	{ PLAN_GROUP_RUN, 1, { NAMED, READY, NEVER, .planned = true },
 	    "a planned death is on its way" },
 	{ PLAN_GROUP_RUN, 1, { NAMED, READY, NEVER, .want = PLAN_WANT_GONE },
@@ -1162,6 +1560,8 @@ static const struct child_lie child_lies[] = {
 	    { NAMED, .state = PLAN_STATE_BACKOFF, SOON,
 		.want = PLAN_WANT_DOWN },
 	    "who is wanted down is not started" },
+	{ PLAN_GROUP_RUN, 1, { NAMED, .state = PLAN_STATE_DOWN, NEVER },
+	    "who is wanted up is started" },
 	{ PLAN_GROUP_RUN, 1, { NAMED, .state = PLAN_STATE_READY, NEVER },
 	    "ready is remembered" },
 	{ PLAN_GROUP_RUN, 1, { .number = 0, READY, NEVER },
@@ -1219,11 +1619,11 @@ Test(plan, verify_sees_a_window_that_is_not_in_order)
 {
 	boot_all(usual_options(), 2);
 	plan.window.count = 1;
-	plan.window.times_ms[0] = now_ms + 1;
+	plan.window.deaths[0].time_ms = now_ms + 1;
 	expect_found("the window is in order");
 	plan.window.count = 2;
-	plan.window.times_ms[0] = now_ms;
-	plan.window.times_ms[1] = now_ms - 1;
+	plan.window.deaths[0].time_ms = now_ms;
+	plan.window.deaths[1].time_ms = now_ms - 1;
 	expect_found("the window is in order");
 	plan.window.count = plan.window.capacity + 1;
 	expect_found("the window fits");
@@ -1234,7 +1634,7 @@ Test(plan, verify_sees_more_restarts_than_are_allowed)
 	boot_all(usual_options(), 2);
 	plan.window.count = 4;
 	for (size_t i = 0; i < plan.window.count; i++)
-		plan.window.times_ms[i] = now_ms;
+		plan.window.deaths[i].time_ms = now_ms;
 	expect_found("more restarts than allowed mean giving up");
 	plan.window.count = 3;
 	cr_expect_null(plan_verify(&plan));
