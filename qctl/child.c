@@ -51,6 +51,10 @@ child_shown_state(const msgpack_object *child, enum style *ret_style)
 		*ret_style = STYLE_BAD;
 		return SPAN_LITERAL("unhealthy");
 	}
+	if (answer_boolean(child, "quiet") && child_is_ready(child)) {
+		*ret_style = STYLE_CAUTION;
+		return SPAN_LITERAL("quiet");
+	}
 	*ret_style = child_state_style(state);
 	return state;
 }

@@ -85,6 +85,26 @@ do_stop(struct command *command)
 }
 
 int
+do_quiet(struct command *command)
+{
+	bool on = command->options[OPTION_OFF].text == NULL;
+	const struct gsq_field fields[] = {
+		gsq_text("id", command->arguments[0]),
+		gsq_boolean("on", on),
+	};
+	const msgpack_object *result;
+	int failed = session_call(
+	    command, METHOD_quiet, fields, FIELD_COUNT(fields), &result);
+	if (failed != EXIT_DONE)
+		return failed;
+	if (command->form == FORM_TABLE)
+		print_order(result, on ? "quiet" : "at work again");
+	else
+		rows_print_json(json_of(result), command->form);
+	return EXIT_DONE;
+}
+
+int
 do_restart(struct command *command)
 {
 	return give_order(command, METHOD_restart, "ready again");

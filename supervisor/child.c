@@ -9,6 +9,7 @@
 #include "wire/method.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,12 +93,23 @@ hear_kill(
 }
 
 static void
+hear_renew(
+    struct child *child, struct span method, const struct params_renew *params)
+{
+	if (child->pool != NULL)
+		child->events->on_renew(child, params->reason);
+	else
+		ignore_message(child, method, "only workers are renewed");
+}
+
+static void
 on_message(struct peer *peer, const struct message *message)
 {
 	struct child *child = peer->context;
 	union {
 		struct params_ready ready;
 		struct params_alive alive;
+		struct params_renew renew;
 		struct params_health health;
 		struct params_kill kill;
 	} params;
@@ -106,7 +118,8 @@ on_message(struct peer *peer, const struct message *message)
 	if (message->kind == MESSAGE_NOTIFICATION)
 		method = method_of_name(message->method);
 	if (method != METHOD_ready && method != METHOD_alive &&
-	    method != METHOD_health && method != METHOD_kill) {
+	    method != METHOD_renew && method != METHOD_health &&
+	    method != METHOD_kill) {
 		ignore_message(child, message->method, "unknown here");
 		return;
 	}
@@ -119,6 +132,8 @@ on_message(struct peer *peer, const struct message *message)
 		hear_ready(child, &params.ready);
 	else if (method == METHOD_alive)
 		child->events->on_alive(child);
+	else if (method == METHOD_renew)
+		hear_renew(child, message->method, &params.renew);
 	else if (method == METHOD_health)
 		hear_health(child, &params.health);
 	else
@@ -160,6 +175,7 @@ child_assign(struct child *child, const char *id, const char *pool)
 	CHECK(child->pid == 0);
 	snprintf(child->id, sizeof(child->id), "%s", id);
 	child->pool = pool;
+	child->quiet = false;
 	child->healthy = true;
 	child->unhealthy_reason[0] = '\0';
 	child->last_death[0] = '\0';
@@ -222,7 +238,7 @@ child_spawn(struct child *child, struct program *program,
 		return error;
 	}
 	child->has_channel = true;
-	program_aim(program, child->id, child->incarnation + 1);
+	program_aim(program, child->id, child->incarnation + 1, child->quiet);
 	pid_t pid = start_process(program, ends[1], listener);
 	close(ends[1]);
 	if (pid < 0) {
@@ -272,6 +288,44 @@ void
 child_release(struct child *child)
 {
 	close_channel(child);
+}
+
+/* ---- workers ---- */
+
+/* One that was not told serves on; its next life is told. */
+void
+child_tell_rest(struct child *worker)
+{
+	if (!worker->has_channel)
+		return;
+	struct message_writer writer;
+	message_notification(
+	    &writer, &worker->channel.output, SPAN_LITERAL("rest"), 1);
+	put_key(&writer, "on");
+	put_boolean(&writer, worker->quiet);
+	if (message_end(&writer) != 0)
+		log_event(LOG_ERROR, "channel", "child=%s error=\"%s\"",
+		    worker->id, strerror(ENOMEM));
+	peer_send(&worker->channel);
+}
+
+/* Its title says so (worker/run.c); a message for each job would cost more than
+ * the jobs. Who cannot be looked at is taken for busy. */
+bool
+child_is_idle(const struct child *worker)
+{
+	static const char idle[] = "(idle)";
+	char path[32], title[128];
+	if (worker->pid == 0)
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)worker->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t got = read(fd, title, sizeof(title) - 1);
+	close(fd);
+	title[got > 0 ? got : 0] = '\0';
+	return strstr(title, idle) != NULL;
 }
 
 /* ---- what the queue is told ---- */

@@ -41,6 +41,9 @@ struct child_events {
 	/* It says that it still does. */
 	void (*on_alive)(struct child *child);
 
+	/* A worker has done its share, and says why. */
+	void (*on_renew)(struct child *child, struct span reason);
+
 	/* Its channel is closed; sent rubbish: it broke the protocol, and did
 	 * not just end. */
 	void (*on_lost)(struct child *child, bool sent_rubbish);
@@ -64,6 +67,7 @@ struct child {
 	bool has_channel;
 	struct peer channel;
 
+	bool quiet; /* it is to begin nothing new; outlives its process */
 	bool healthy;
 	char unhealthy_reason[REASON_BYTES_MAX + 1];
 	char last_death[64]; /* "signal=KILL"; empty: it never died */
@@ -96,6 +100,12 @@ void child_signal(struct child *child, int signal);
 /* Its process was reaped: closes the channel, remembers the death. */
 void child_bury(struct child *child, const struct death *death, int64_t now_ms,
     struct departed *ret_departed);
+
+/* Tells a worker that lives whether it is to begin something new. */
+void child_tell_rest(struct child *worker);
+
+/* Has a worker nothing to do just now, as far as one can see from outside? */
+bool child_is_idle(const struct child *worker);
 
 /* What the queue is told about a worker. 0, or ENOMEM: it must be restarted,
  * because it would wait for a dead worker for ever. Nothing when the queue has

@@ -494,6 +494,40 @@ do_restart(struct control_client *client, uint64_t msgid, const void *params)
 	take_order(client, msgid, ORDER_RESTART, restart->id);
 }
 
+/* Workers that live are told at once, those to come begin so. */
+static void
+do_quiet(struct control_client *client, uint64_t msgid, const void *params)
+{
+	const struct params_quiet *quiet = params;
+	struct control *control = client->control;
+	struct target target;
+	uint32_t count = 0;
+	if (refuse_stopping(client, msgid))
+		return;
+	if (!find_target(control, quiet->id, &target) ||
+	    (target.kind == TARGET_CHILD && target.number == PLAN_QUEUE)) {
+		refuse(client, msgid, REFUSAL_NOT_FOUND,
+		    "no worker and no pool of that name, and it is not "
+		    "'workers'");
+		return;
+	}
+	log_event(LOG_INFO, quiet->on ? "quiet-asked" : "resume-asked",
+	    "target=%s", target.name);
+	for (unsigned i = PLAN_QUEUE + 1; i < control->view.plan->places; i++) {
+		if (!is_meant(control, &target, i))
+			continue;
+		control->view.children[i].quiet = quiet->on;
+		child_tell_rest(&control->view.children[i]);
+		count++;
+	}
+	struct message_writer writer;
+	message_response(&writer, &client->peer.output, msgid);
+	put_map(&writer, 2);
+	put_pair_text(&writer, "id", target.name);
+	put_pair(&writer, "children", count);
+	finish(client, &writer);
+}
+
 static void
 do_shutdown(struct control_client *client, uint64_t msgid, const void *params)
 {
@@ -517,6 +551,7 @@ static control_action *const control_actions[METHOD_COUNT] = {
 	[METHOD_ping] = do_ping,
 	[METHOD_tree] = do_tree,
 	[METHOD_deaths] = do_deaths,
+	[METHOD_quiet] = do_quiet,
 	[METHOD_scale] = do_scale,
 	[METHOD_start_child] = do_start,
 	[METHOD_stop_child] = do_stop,
@@ -532,6 +567,7 @@ on_message(struct peer *peer, const struct message *message)
 		struct params_ping ping;
 		struct params_tree tree;
 		struct params_deaths deaths;
+		struct params_quiet quiet;
 		struct params_scale scale;
 		struct params_start_child start;
 		struct params_stop_child stop;

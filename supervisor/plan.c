@@ -134,18 +134,18 @@ plan_pool_workers(const struct plan *plan, unsigned pool)
 bool
 plan_scale_fits(const struct plan *plan, unsigned pool, unsigned workers)
 {
-	unsigned others = 0, leaving = 0;
+	unsigned others = 0, own = 0;
 	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++) {
 		const struct plan_child *child = &plan->children[i];
 		if (child->state == PLAN_STATE_ABSENT)
 			continue;
 		if (child->pool != pool)
 			others++;
-		else if (child->number > workers)
-			leaving++;
+		else
+			own++;
 	}
-	return workers <= CHILDREN_MAX &&
-	    others + leaving + workers <= CHILDREN_MAX;
+	unsigned wanted = workers > own ? workers : own;
+	return workers <= CHILDREN_MAX && others + wanted <= CHILDREN_MAX;
 }
 
 int64_t
@@ -1111,28 +1111,77 @@ add_worker(struct plan *plan, unsigned pool, unsigned number)
 		start_after(plan, child, 0);
 }
 
-/* The newest leave; who is just leaving is called back before another one is
- * added. The limit may shrink with the children, and deaths that were within
- * the old one must not break the new one. */
+static struct plan_child *
+find_leaving(struct plan *plan, unsigned pool)
+{
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++) {
+		struct plan_child *child = &plan->children[i];
+		if (child->state != PLAN_STATE_ABSENT && child->pool == pool &&
+		    child->want == PLAN_WANT_GONE)
+			return child;
+	}
+	return NULL;
+}
+
+static unsigned
+free_number(struct plan *plan, unsigned pool)
+{
+	unsigned number = 1;
+	while (find_worker(plan, pool, number) != NULL)
+		number++;
+	return number;
+}
+
+/* Who leaves: one that does not live before one that has nothing to do, that
+ * before one that works, and the newest of equals. */
+static unsigned
+cost_of_leaving(const struct plan_child *child, bool busy)
+{
+	return !plan_is_alive(child->state) ? 0 : busy ? 2 : 1;
+}
+
+static struct plan_child *
+choose_leaving(struct plan *plan, const struct plan_fact *fact)
+{
+	struct plan_child *chosen = NULL;
+	unsigned least = 0;
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++) {
+		struct plan_child *child = &plan->children[i];
+		if (child->state == PLAN_STATE_ABSENT ||
+		    child->pool != fact->pool || child->want == PLAN_WANT_GONE)
+			continue;
+		unsigned cost =
+		    cost_of_leaving(child, fact->busy != NULL && fact->busy[i]);
+		if (chosen != NULL &&
+		    (cost > least ||
+			(cost == least && child->number < chosen->number)))
+			continue;
+		chosen = child;
+		least = cost;
+	}
+	return chosen;
+}
+
+/* Who is just leaving is called back before another one is added. The limit may
+ * shrink with the children, and deaths that were within the old one must not
+ * break the new one. */
 static void
 scale(struct plan *plan, const struct plan_fact *fact)
 {
 	CHECK(fact->pool < PLAN_POOLS_MAX);
 	if (plan_is_stopping(plan))
 		return;
-	for (unsigned number = 1; number <= fact->workers; number++) {
-		struct plan_child *child =
-		    find_worker(plan, fact->pool, number);
-		if (child == NULL)
-			add_worker(plan, fact->pool, number);
-		else if (child->want == PLAN_WANT_GONE)
-			child->want = PLAN_WANT_UP;
+	unsigned count = plan_pool_workers(plan, fact->pool);
+	for (; count < fact->workers; count++) {
+		struct plan_child *leaving = find_leaving(plan, fact->pool);
+		if (leaving != NULL)
+			leaving->want = PLAN_WANT_UP;
+		else
+			add_worker(
+			    plan, fact->pool, free_number(plan, fact->pool));
 	}
-	for (unsigned i = plan->places; i-- > PLAN_QUEUE + 1;) {
-		struct plan_child *child = &plan->children[i];
-		if (child->state == PLAN_STATE_ABSENT ||
-		    child->pool != fact->pool || child->number <= fact->workers)
-			continue;
+	for (; count > fact->workers; count--) {
+		struct plan_child *child = choose_leaving(plan, fact);
 		child->want = PLAN_WANT_GONE;
 		dispatch_event(plan, child, PLAN_EVENT_STOP);
 		if (plan->options.max_restarts == PLAN_RESTARTS_AUTOMATIC)

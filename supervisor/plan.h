@@ -145,6 +145,10 @@ struct plan_fact {
 	int signal;	  /* EXITED: what killed it, 0: nothing did */
 	unsigned pool;	  /* SCALE; below PLAN_POOLS_MAX */
 	unsigned workers; /* SCALE; see plan_scale_fits */
+
+	/* SCALE: who has something to do, by place; these leave last. NULL:
+	 * nobody. Borrowed during the step. */
+	const bool *busy;
 };
 
 enum plan_wish_kind {

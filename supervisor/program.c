@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Fixed arguments of the longer of the two command lines, with room. */
-#define ARGUMENTS_MAX 24
+#define ARGUMENTS_MAX 64
 
 /* /proc/self/exe and not argv[0]: it is right however we were called. */
 static int
@@ -91,6 +91,18 @@ add_heartbeat(struct program *program, char **fixed, int64_t hang_timeout_ms)
 	return 2;
 }
 
+/* A limit that nobody set is not said. */
+static size_t
+add_limit(char **fixed, const char *option, int64_t limit, char text[24])
+{
+	if (limit == 0)
+		return 0;
+	snprintf(text, 24, "%" PRId64, limit);
+	fixed[0] = word(option);
+	fixed[1] = text;
+	return 2;
+}
+
 int
 program_init_queue(struct program *program, const struct options *options)
 {
@@ -132,10 +144,17 @@ program_init_worker(struct program *program, const struct options *options,
 		word(pool->queue.text), word("--name"), program->id,
 		word("--incarnation"), program->incarnation,
 		word("--max-demand"), program->max_demand, word("--min-demand"),
-		program->min_demand, word("--channel"), word("3") };
-	size_t count = 15;
+		program->min_demand, word("--rest"), program->rest,
+		word("--channel"), word("3") };
+	size_t count = 17;
 	count += add_heartbeat(
 	    program, fixed + count, options->configuration.hang_timeout_ms);
+	count += add_limit(
+	    fixed + count, "--max-jobs", pool->max_jobs, program->max_jobs);
+	count += add_limit(
+	    fixed + count, "--max-rss", pool->max_rss, program->max_rss);
+	count += add_limit(
+	    fixed + count, "--max-age", pool->max_age_ms, program->max_age);
 	if (options->verbose)
 		fixed[count++] = word("--verbose");
 	fixed[count++] = word("--");
@@ -151,8 +170,10 @@ program_release(struct program *program)
 }
 
 void
-program_aim(struct program *program, const char *id, int64_t incarnation)
+program_aim(
+    struct program *program, const char *id, int64_t incarnation, bool rest)
 {
+	snprintf(program->rest, sizeof(program->rest), "%d", rest);
 	snprintf(program->id, sizeof(program->id), "%s", id);
 	snprintf(program->incarnation, sizeof(program->incarnation), "%" PRId64,
 	    incarnation);

@@ -16,9 +16,13 @@ struct program {
 	char **argv; /* owned; points into this struct and the options */
 	char id[NAME_BYTES_MAX + 1];
 	char incarnation[24];
+	char rest[2]; /* "1": it begins nothing new */
 	char max_demand[24];
 	char min_demand[24];
 	char heartbeat[24]; /* milliseconds */
+	char max_jobs[24];
+	char max_rss[24]; /* bytes */
+	char max_age[24]; /* milliseconds */
 };
 
 /*
@@ -33,6 +37,7 @@ int program_init_worker(struct program *program, const struct options *options,
 void program_release(struct program *program);
 
 /* Makes it the command line of that child's next life. */
-void program_aim(struct program *program, const char *id, int64_t incarnation);
+void program_aim(
+    struct program *program, const char *id, int64_t incarnation, bool rest);
 
 #endif

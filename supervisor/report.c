@@ -77,8 +77,9 @@ put_child(
 	bool sick = !child->healthy;
 	bool leaves = planned->want == PLAN_WANT_GONE;
 	bool renews = planned->renew || planned->renewing;
-	put_map(
-	    writer, 11 + sick + 2 * (uint32_t)died + waits + leaves + renews);
+	put_map(writer,
+	    11 + sick + 2 * (uint32_t)died + waits + leaves + renews +
+		child->quiet);
 	put_pair_text(writer, "id", child->id);
 	put_pair_text(writer, "role", child->pool == NULL ? "queue" : "worker");
 	put_pair_text(writer, "pool", child->pool == NULL ? "" : child->pool);
@@ -106,6 +107,8 @@ put_child(
 		    not_negative(planned->deadline_ms - now_ms));
 	if (leaves)
 		put_pair_boolean(writer, "leaving", true);
+	if (child->quiet)
+		put_pair_boolean(writer, "quiet", true);
 	if (renews)
 		put_pair_boolean(writer, "renewing", true);
 }

@@ -18,7 +18,7 @@
 struct view {
 	const struct options *options;
 	const struct plan *plan;
-	const struct child *children; /* by the plan's places */
+	struct child *children; /* by the plan's places */
 	const struct deaths *deaths;
 	int64_t started_ms;
 };

@@ -689,10 +689,27 @@ on_timer(evutil_socket_t none, short what, void *context)
 }
 
 static void
-on_control_fact(void *context, const struct plan_fact *fact)
+look_who_is_busy(const struct supervisor *supervisor, unsigned pool,
+    bool busy[PLAN_CHILDREN])
+{
+	const struct plan *plan = &supervisor->plan;
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++)
+		busy[i] = plan_is_alive(plan->children[i].state) &&
+		    plan->children[i].pool == pool &&
+		    !child_is_idle(&supervisor->children[i]);
+}
+
+static void
+on_control_fact(void *context, const struct plan_fact *told)
 {
 	struct supervisor *supervisor = context;
-	tell_plan(supervisor, fact);
+	bool busy[PLAN_CHILDREN] = { false };
+	struct plan_fact fact = *told;
+	if (fact.event == PLAN_EVENT_SCALE) {
+		look_who_is_busy(supervisor, fact.pool, busy);
+		fact.busy = busy;
+	}
+	tell_plan(supervisor, &fact);
 	settle(supervisor);
 }
 
@@ -718,6 +735,18 @@ on_child_alive(struct child *child)
 	struct supervisor *supervisor = child->context;
 	supervisor->heard++;
 	tell_plan_about(child->context, child, PLAN_EVENT_BEAT);
+}
+
+static void
+on_child_renew(struct child *child, struct span reason)
+{
+	struct supervisor *supervisor = child->context;
+	log_event(LOG_INFO, "recycle",
+	    "child=%s child_pid=%d inc=%" PRId64 " reason=%s", child->id,
+	    (int)child->pid, child->incarnation,
+	    log_quote(reason, NAME_BYTES_MAX));
+	tell_plan_about(supervisor, child, PLAN_EVENT_RENEW);
+	settle(supervisor);
 }
 
 static void
@@ -750,6 +779,7 @@ on_queue_asks_kill(struct child *queue, pid_t pid, struct span reason)
 static const struct child_events child_events = {
 	.on_ready = on_child_ready,
 	.on_alive = on_child_alive,
+	.on_renew = on_child_renew,
 	.on_lost = on_child_lost,
 	.on_kill = on_queue_asks_kill,
 };

@@ -2,16 +2,24 @@
 #include "worker/channel.h"
 
 #include "sys/log.h"
+#include "wire/method.h"
 
 #include <unistd.h>
 
-/* The supervisor says nothing to workers yet. */
 static void
 on_message(struct peer *peer, const struct message *message)
 {
-	(void)peer;
-	log_event(LOG_DEBUG, "ignored", "message=%s",
-	    log_quote(message->method, NAME_BYTES_MAX));
+	struct channel *channel = peer->context;
+	struct params_rest rest;
+	char reason[REASON_BYTES_MAX];
+	if (message->kind == MESSAGE_NOTIFICATION &&
+	    method_of_name(message->method) == METHOD_rest &&
+	    method_decode(METHOD_rest, message->params, &rest, reason,
+		sizeof(reason)) == REFUSAL_NONE)
+		channel->events->on_rest(channel->context, rest.on);
+	else
+		log_event(LOG_DEBUG, "ignored", "message=%s",
+		    log_quote(message->method, NAME_BYTES_MAX));
 }
 
 static void
@@ -21,7 +29,7 @@ on_gone(struct peer *peer, const char *reason)
 	(void)reason;
 	channel->open = false;
 	peer_release_memory(peer);
-	channel->on_closed(channel->context);
+	channel->events->on_closed(channel->context);
 }
 
 static const struct peer_events peer_events = {
@@ -31,9 +39,9 @@ static const struct peer_events peer_events = {
 
 int
 channel_init(struct channel *channel, struct event_base *base, int fd,
-    void (*on_closed)(void *context), void *context)
+    const struct channel_events *events, void *context)
 {
-	channel->on_closed = on_closed;
+	channel->events = events;
 	channel->context = context;
 	int error =
 	    peer_init(&channel->peer, base, 0, fd, &peer_events, channel);
@@ -83,6 +91,19 @@ channel_tell_alive(struct channel *channel)
 		return;
 	message_notification(
 	    &writer, &channel->peer.output, SPAN_LITERAL("alive"), 0);
+	end(channel, &writer);
+}
+
+void
+channel_tell_renew(struct channel *channel, const char *reason)
+{
+	struct message_writer writer;
+	if (!channel->open)
+		return;
+	message_notification(
+	    &writer, &channel->peer.output, SPAN_LITERAL("renew"), 1);
+	put_key(&writer, "reason");
+	put_text(&writer, span_of(reason));
 	end(channel, &writer);
 }
 

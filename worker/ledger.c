@@ -128,7 +128,8 @@ replenish(struct ledger *ledger)
 	uint32_t min = ledger->min_demand;
 	uint32_t outstanding = ledger->owed + ledger->in_hand_count;
 	if (!ledger->connected || ledger->quiet ||
-	    ledger->appetite == LEDGER_FASTING)
+	    ledger->appetite == LEDGER_FASTING ||
+	    ledger->appetite == LEDGER_RESTING)
 		return 0;
 	if (ledger->appetite == LEDGER_TASTING) {
 		max = 1;
@@ -308,7 +309,7 @@ see_job(struct ledger *ledger, const struct ledger_fact *fact,
 	job->connection = ledger->connection;
 	if (is_being_stopped(ledger, job->id)) {
 		wishes->keep = job;
-	} else if (ledger->quiet) {
+	} else if (ledger->quiet || ledger->appetite == LEDGER_RESTING) {
 		finish(ledger, job, &stopped, wishes);
 	} else {
 		move(ledger, job, LEDGER_RUNNING);

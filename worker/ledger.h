@@ -60,7 +60,8 @@ TAILQ_HEAD(ledger_list, ledger_job);
 enum ledger_appetite {
 	LEDGER_HUNGRY,	/* by max and min */
 	LEDGER_TASTING, /* one job, to see whether it can be run */
-	LEDGER_FASTING
+	LEDGER_FASTING,
+	LEDGER_RESTING /* and what still comes is given back */
 };
 
 struct ledger {

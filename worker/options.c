@@ -13,6 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* As large as a size in the configuration may be. */
+#define RENEWAL_MAX (INT64_C(1) << 53)
+
 enum option_key {
 	KEY_NAME = 0x100,
 	KEY_INCARNATION,
@@ -20,6 +23,10 @@ enum option_key {
 	KEY_MIN_DEMAND,
 	KEY_CHANNEL,
 	KEY_HEARTBEAT,
+	KEY_REST,
+	KEY_MAX_JOBS,
+	KEY_MAX_RSS,
+	KEY_MAX_AGE,
 	KEY_VERSION,
 	KEY_USAGE
 };
@@ -41,6 +48,13 @@ static const struct argp_option option_table[] = {
 	    "descriptor that leads to the supervisor", 0 },
 	{ "heartbeat", KEY_HEARTBEAT, "MS", 0,
 	    "tell the supervisor so often that all is well (never)", 0 },
+	{ "rest", KEY_REST, "0|1", 0,
+	    "begin nothing until the supervisor says so (0)", 0 },
+	{ "max-jobs", KEY_MAX_JOBS, "N", 0,
+	    "ask to be replaced after so many jobs (never)", 0 },
+	{ "max-rss", KEY_MAX_RSS, "BYTES", 0,
+	    "and with so much memory in use (never)", 0 },
+	{ "max-age", KEY_MAX_AGE, "MS", 0, "and after that time (never)", 0 },
 	{ "verbose", 'v', NULL, 0, "log every job", 0 },
 	{ "help", 'h', NULL, 0, "give this help list", -1 },
 	{ "usage", KEY_USAGE, NULL, 0, "give a short usage message", -1 },
@@ -157,6 +171,21 @@ parse_option(int key, char *text, struct argp_state *state)
 	case KEY_HEARTBEAT:
 		options->heartbeat_ms =
 		    parse_number("--heartbeat", text, 1, DURATION_MS_MAX);
+		return 0;
+	case KEY_REST:
+		options->rest = parse_number("--rest", text, 0, 1) == 1;
+		return 0;
+	case KEY_MAX_JOBS:
+		options->renewal.max_jobs =
+		    parse_number("--max-jobs", text, 0, RENEWAL_MAX);
+		return 0;
+	case KEY_MAX_RSS:
+		options->renewal.max_rss =
+		    parse_number("--max-rss", text, 0, RENEWAL_MAX);
+		return 0;
+	case KEY_MAX_AGE:
+		options->renewal.max_age_ms =
+		    parse_number("--max-age", text, 0, DURATION_MS_MAX);
 		return 0;
 	case 'h':
 		print_help(ARGP_HELP_STD_HELP);

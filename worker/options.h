@@ -7,6 +7,7 @@
 #define GSQ_WORKER_OPTIONS_H
 
 #include "base/name.h"
+#include "worker/renewal.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -27,6 +28,8 @@ struct options {
 	uint32_t min_demand;
 	int channel_fd;	      /* -1: none */
 	int64_t heartbeat_ms; /* between two; 0: none */
+	struct renewal_limits renewal;
+	bool rest; /* nothing is begun until the supervisor says so */
 	bool verbose;
 	char **command; /* borrowed from argv; ends with NULL */
 };

@@ -489,6 +489,10 @@ session_init(struct session *session, struct event_base *base,
 	session->context = context;
 	session->seed = (uint64_t)getpid() * UINT64_C(0x9e3779b97f4a7c15);
 	ledger_init(&session->ledger, options->max_demand, options->min_demand);
+	if (options->rest)
+		ledger_step(&session->ledger,
+		    &(struct ledger_fact){
+			.event = LEDGER_APPETITE, .appetite = LEDGER_RESTING });
 	event_assign(&session->turn_event, base, -1, 0, on_turn, session);
 	evtimer_assign(
 	    &session->connect_timer, base, on_connect_timer, session);

@@ -12,7 +12,9 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +51,11 @@ struct work {
 	struct session session;
 	struct runs runs;
 	struct event beat_timer;
+	struct event age_timer;
+	struct renewal renewal;
+	int64_t started_ms;
+	enum ledger_appetite appetite;
+	bool resting;
 	bool has_signals;
 	struct event signal_events[STOP_SIGNALS];
 
@@ -72,6 +79,74 @@ arm(struct event *timer, int64_t delay_ms)
 	struct timeval delay = { .tv_sec = delay_ms / SECOND_MS,
 		.tv_usec = delay_ms % SECOND_MS * 1000 };
 	event_add(timer, &delay);
+}
+
+/* ---- resting ---- */
+
+/* What is wanted for reasons of health; a worker that rests wants nothing. */
+static void
+set_appetite(struct work *work, enum ledger_appetite appetite)
+{
+	work->appetite = appetite;
+	session_set_appetite(
+	    &work->session, work->resting ? LEDGER_RESTING : appetite);
+}
+
+static void
+on_rest(void *context, bool on)
+{
+	struct work *work = context;
+	if (work->resting == on)
+		return;
+	work->resting = on;
+	log_event(LOG_INFO, on ? "quiet" : "resumed", "jobs=%u",
+	    work->session.ledger.in_hand_count);
+	set_appetite(work, work->appetite);
+}
+
+/* ---- renewal ---- */
+
+/* Pages in use, from the second number of the file. */
+static int64_t
+memory_in_use(void)
+{
+	char text[128];
+	long long pages = 0;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (got <= 0)
+		return 0;
+	text[got] = '\0';
+	if (sscanf(text, "%*s %lld", &pages) != 1)
+		return 0;
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* It goes on until its turn has come. */
+static void
+check_renewal(struct work *work)
+{
+	struct renewal *renewal = &work->renewal;
+	int64_t rss = renewal->limits.max_rss > 0 ? memory_in_use() : 0;
+	int64_t age_ms = clock_monotonic_ms() - work->started_ms;
+	const char *why = renewal_due(renewal, rss, age_ms);
+	if (why == NULL)
+		return;
+	log_event(LOG_INFO, "share-done",
+	    "reason=%s jobs=%lld rss=%lld age_ms=%lld", why,
+	    (long long)renewal->jobs, (long long)rss, (long long)age_ms);
+	channel_tell_renew(&work->channel, why);
+}
+
+static void
+on_age_timer(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	check_renewal(context);
 }
 
 /* ---- health ---- */
@@ -102,7 +177,7 @@ become_healthy(struct work *work)
 	event_del(&work->proof_timer);
 	log_event(LOG_INFO, "healthy", NULL);
 	channel_tell_health(&work->channel, NULL);
-	session_set_appetite(&work->session, LEDGER_HUNGRY);
+	set_appetite(work, LEDGER_HUNGRY);
 }
 
 /* Jobs that were under way when it broke break too; only the next attempt makes
@@ -117,7 +192,7 @@ fast_for_a_while(struct work *work)
 	arm(&work->taste_timer,
 	    backoff_delay_ms(
 		&hold_back, work->breaks, random_next(&work->random)));
-	session_set_appetite(&work->session, LEDGER_FASTING);
+	set_appetite(work, LEDGER_FASTING);
 }
 
 /* Where a look tells that the command is missing, no job is tried with it, and
@@ -129,7 +204,7 @@ on_taste_timer(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	if (!work->visible)
-		session_set_appetite(&work->session, LEDGER_TASTING);
+		set_appetite(work, LEDGER_TASTING);
 	else if (spawn_check(work->options->command[0]) == 0)
 		become_healthy(work);
 	else
@@ -159,6 +234,8 @@ on_ended(void *context, struct ledger_job *job, const struct outcome *outcome)
 		become_healthy(work);
 	}
 	session_finish(&work->session, job, outcome);
+	work->renewal.jobs++;
+	check_renewal(work);
 }
 
 static void
@@ -225,6 +302,8 @@ on_subscribed(void *context)
 	channel_tell_ready(&work->channel);
 	if (work->options->heartbeat_ms > 0)
 		arm(&work->beat_timer, work->options->heartbeat_ms);
+	if (work->renewal.limits.max_age_ms > 0)
+		arm(&work->age_timer, work->renewal.limits.max_age_ms);
 }
 
 /* ---- the end ---- */
@@ -336,6 +415,11 @@ on_channel_closed(void *context)
 	_exit(EXIT_UNAVAILABLE);
 }
 
+static const struct channel_events channel_events = {
+	.on_closed = on_channel_closed,
+	.on_rest = on_rest,
+};
+
 /* ---- life ---- */
 
 static int
@@ -358,6 +442,7 @@ make_events(struct work *work)
 	evtimer_assign(&work->taste_timer, base, on_taste_timer, work);
 	evtimer_assign(&work->proof_timer, base, on_proof_timer, work);
 	evtimer_assign(&work->beat_timer, base, on_beat_timer, work);
+	evtimer_assign(&work->age_timer, base, on_age_timer, work);
 	work->has_signals = true;
 	for (size_t i = 0; i < STOP_SIGNALS; i++)
 		evsignal_assign(&work->signal_events[i], base, stop_signals[i],
@@ -374,8 +459,8 @@ open_channel(struct work *work)
 	int fd = work->options->channel_fd;
 	if (fd < 0)
 		return 0;
-	int error = channel_init(
-	    &work->channel, work->base, fd, on_channel_closed, work);
+	int error =
+	    channel_init(&work->channel, work->base, fd, &channel_events, work);
 	return error == 0 ? 0 : failed("channel to the supervisor", error);
 }
 
@@ -413,6 +498,7 @@ release(struct work *work)
 	event_del(&work->taste_timer);
 	event_del(&work->proof_timer);
 	event_del(&work->beat_timer);
+	event_del(&work->age_timer);
 	event_base_free(work->base);
 }
 
@@ -423,7 +509,12 @@ work(const struct options *options)
 	if (work == NULL)
 		return failed("memory", ENOMEM);
 	work->options = options;
-	work->random.state = (uint64_t)clock_monotonic_us();
+	work->random.state =
+	    (uint64_t)clock_monotonic_us() ^ (uint64_t)getpid() << 32;
+	work->started_ms = clock_monotonic_ms();
+	work->resting = options->rest;
+	renewal_init(
+	    &work->renewal, &options->renewal, random_next(&work->random));
 	int status = prepare(work);
 	if (status == 0)
 		event_base_dispatch(work->base);

@@ -286,6 +286,18 @@ check_restart(cfg_t *section, cfg_opt_t *option)
 	    "permanent, transient or temporary");
 }
 
+static int
+check_size(cfg_t *section, cfg_opt_t *option)
+{
+	uint64_t value;
+	const char *text = cfg_opt_getnstr(option, 0);
+	if (!size_parse(text, &value))
+		cfg_error(section,
+		    "%s must be a size as in 64KiB, 256MiB or 1GiB, not '%s'",
+		    option->name, text);
+	return 0;
+}
+
 /* "off" is no rate: 0 jobs. */
 static bool
 parse_rate(const char *text, int64_t *ret_jobs, int64_t *ret_ms)
@@ -551,6 +563,15 @@ take_supervisor(struct configuration *configuration, cfg_t *section)
 	    duration_of(section, "stop_grace", configuration->stop_grace_ms);
 }
 
+static int64_t
+size_of(cfg_t *section, const char *option)
+{
+	uint64_t value = 0;
+	if (cfg_size(section, option) > 0)
+		size_parse(cfg_getstr(section, option), &value);
+	return (int64_t)value;
+}
+
 static struct queue_options
 default_queue(const char *name)
 {
@@ -618,6 +639,9 @@ take_pool(struct configuration *configuration, cfg_t *section)
 					 integer_of(section, "workers", 1),
 		.max_demand = integer_of(section, "max_demand", 1),
 		.min_demand = min_demand_of(section),
+		.max_jobs = integer_of(section, "max_jobs", 0),
+		.max_rss = size_of(section, "max_rss"),
+		.max_age_ms = duration_of(section, "max_age", 0),
 		.command = take_command(section) };
 	const char *queue = cfg_size(section, "queue") > 0
 	    ? cfg_getstr(section, "queue")

@@ -74,7 +74,10 @@ struct pool_options {
 	int64_t max_demand; /* 1..DEMAND_MAX */
 	int64_t min_demand; /* 0..max_demand-1 */
 	enum restart_kind restart;
-	char **command; /* ends with NULL; NULL: builtin:demo */
+	int64_t max_jobs;   /* then it is renewed; 0: never */
+	int64_t max_rss;    /* bytes; 0: never */
+	int64_t max_age_ms; /* 0: never */
+	char **command;	    /* ends with NULL; NULL: builtin:demo */
 };
 
 struct configuration {

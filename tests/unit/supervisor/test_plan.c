@@ -1015,6 +1015,41 @@ Test(plan, the_table_is_filled_to_the_last_place_and_not_beyond)
 	cr_assert(plan_scale_fits(&plan, 1, CHILDREN_MAX - 10));
 }
 
+static void
+tell_scale_with(unsigned workers, const bool *busy)
+{
+	step(&(struct plan_fact){
+	    .event = PLAN_EVENT_SCALE, .workers = workers, .busy = busy });
+}
+
+Test(plan, who_does_not_live_leaves_first_then_the_idle_then_the_newest)
+{
+	const bool busy[] = { false, true, false, false, true };
+	boot_all(with_backoff(PLAN_RESTARTS_UNLIMITED), 4);
+	tell_kill(2);
+	cr_assert_eq(state_of(2), PLAN_STATE_BACKOFF);
+	tell_scale_with(3, busy);
+	cr_assert_eq(state_of(2), PLAN_STATE_ABSENT);
+	tell_scale_with(2, busy);
+	cr_assert_eq(wished_signal(3), SIGTERM, "the idle one");
+	tell_scale_with(1, busy);
+	cr_assert_eq(wished_signal(4), SIGTERM, "the newest of the busy");
+	cr_assert_eq(state_of(1), PLAN_STATE_READY);
+}
+
+Test(plan, the_numbers_of_those_who_left_are_given_anew)
+{
+	const bool busy[] = { false, false, true, true };
+	boot_all(usual_options(), 3);
+	tell_scale_with(2, busy);
+	tell_exit(1, 0);
+	tell_scale(4);
+	unsigned numbers = 0;
+	for (unsigned i = 1; i <= 4; i++)
+		numbers |= 1u << plan.children[i].number;
+	cr_assert_eq(numbers, 2 + 4 + 8 + 16);
+}
+
 /* ---- strategies ---- */
 
 static struct plan_options

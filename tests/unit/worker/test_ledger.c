@@ -623,6 +623,30 @@ Test(ledger, a_new_delivery_confirms_the_result_before)
 	cr_assert_str_eq(held(), "5/2");
 }
 
+/* ---- resting ---- */
+
+Test(ledger, who_rests_ends_what_it_has_and_gives_back_what_comes)
+{
+	ledger_release(&ledger);
+	begin(2, 0);
+	tell(LEDGER_CONNECTED);
+	cr_assert_eq(wishes.ask, 2);
+	struct ledger_job *running = deliver(1, 1);
+	appetite(LEDGER_RESTING);
+	cr_assert_eq(wishes.ask, 0);
+	struct ledger_job *late = deliver(2, 1);
+	cr_assert_null(wishes.run);
+	cr_assert_eq(wishes.send, late);
+	cr_assert_eq(late->outcome.verdict, OUTCOME_RELEASE);
+	finish(running, &done);
+	cr_assert_eq(wishes.ask, 0);
+	tell(LEDGER_LOST);
+	tell(LEDGER_CONNECTED);
+	cr_assert_eq(wishes.ask, 0, "through a reconnect as well");
+	appetite(LEDGER_HUNGRY);
+	cr_assert_eq(wishes.ask, 2);
+}
+
 /* ---- quiet ---- */
 
 Test(ledger, nothing_new_begins_once_it_is_quiet)
