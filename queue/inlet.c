@@ -33,6 +33,7 @@ struct bodies {
 	enum key_mode mode; /* KEY_MODE_COUNT: as the queue says */
 	uint32_t count;
 	uint64_t bytes;
+	bool each; /* by itself, with a result of its own; else all or none */
 };
 
 static struct span
@@ -60,6 +61,19 @@ key_at_place(const struct bodies *bodies, uint32_t at)
 	return key;
 }
 
+/* Of one for itself, in words that last. */
+static enum refusal
+check_body(const msgpack_object *object, const char **ret_words)
+{
+	struct span body;
+	if (!object_span(object, &body)) {
+		*ret_words = "a body must be bin or str";
+		return REFUSAL_BAD_ARGUMENT;
+	}
+	*ret_words = "that body has more bytes than are allowed";
+	return body.count > BODY_BYTES_MAX ? REFUSAL_TOO_BIG : REFUSAL_NONE;
+}
+
 /* What is wrong with the bodies, in words[words_bytes]. */
 static enum refusal
 check_bodies(struct bodies *bodies, char *words, size_t words_bytes)
@@ -70,7 +84,7 @@ check_bodies(struct bodies *bodies, char *words, size_t words_bytes)
 		    bodies->count, BATCH_JOBS_MAX);
 		return REFUSAL_TOO_BIG;
 	}
-	for (uint32_t i = 0; i < bodies->count; i++) {
+	for (uint32_t i = 0; i < bodies->count && !bodies->each; i++) {
 		struct span body;
 		if (!object_span(&bodies->objects[i], &body)) {
 			snprintf(words, words_bytes,
@@ -110,7 +124,8 @@ take_bodies(const struct params_enqueue *params, struct bodies *bodies,
 		return REFUSAL_BAD_ARGUMENT;
 	}
 	*bodies = (struct bodies){ .objects = array->via.array.ptr,
-		.count = array->via.array.size };
+		.count = array->via.array.size,
+		.each = params->each };
 	return check_bodies(bodies, words, words_bytes);
 }
 
@@ -132,7 +147,7 @@ refuse_key(struct span key, char *words, size_t words_bytes)
 static enum refusal
 check_keys(const struct bodies *bodies, char *words, size_t words_bytes)
 {
-	for (uint32_t i = 0; i < bodies->count; i++) {
+	for (uint32_t i = 0; i < bodies->count && !bodies->each; i++) {
 		struct span key;
 		if (bodies->keys[i].type == MSGPACK_OBJECT_NIL)
 			continue;
@@ -145,6 +160,21 @@ check_keys(const struct bodies *bodies, char *words, size_t words_bytes)
 			return refuse_key(key, words, words_bytes);
 	}
 	return REFUSAL_NONE;
+}
+
+/* Of one for itself, in words that last. */
+static enum refusal
+check_key(const msgpack_object *object, const char **ret_words)
+{
+	struct span key;
+	if (object->type == MSGPACK_OBJECT_NIL)
+		return REFUSAL_NONE;
+	if (!object_span(object, &key)) {
+		*ret_words = "a key must be str, bin or nil";
+		return REFUSAL_BAD_ARGUMENT;
+	}
+	*ret_words = "a key must have 1 to 255 bytes and none of them zero";
+	return key_is_valid(key) ? REFUSAL_NONE : REFUSAL_BAD_NAME;
 }
 
 static enum refusal
@@ -176,10 +206,44 @@ take_keys(const struct params_enqueue *params, struct bodies *bodies,
 	return check_keys(bodies, words, words_bytes);
 }
 
-static void
-put_result(struct message_writer *writer, enum enqueue_result result)
+/* Is it said what became of each? */
+static bool
+has_results(const struct bodies *bodies)
 {
-	put_text(writer, span_of(enqueue_result_name(result)));
+	return bodies->objects == NULL || has_keys(bodies) || bodies->each;
+}
+
+static void
+put_id(struct message_writer *writer, const struct taken *taken)
+{
+	if (taken->refusal == REFUSAL_NONE)
+		put_unsigned(writer, taken->id);
+	else
+		put_nil(writer);
+}
+
+static void
+put_result(struct message_writer *writer, const struct taken *taken)
+{
+	put_text(writer,
+	    span_of(taken->refusal == REFUSAL_NONE
+		    ? enqueue_result_name(taken->result)
+		    : "refused"));
+}
+
+static void
+put_error(struct message_writer *writer, const struct taken *taken)
+{
+	char text[REASON_BYTES_MAX];
+	if (taken->refusal == REFUSAL_NONE) {
+		put_nil(writer);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s: %s", refusal_name(taken->refusal),
+	    taken->words);
+	put_array(writer, 2);
+	put_integer(writer, refusal_code(taken->refusal));
+	put_text(writer, span_of(text));
 }
 
 static void
@@ -190,19 +254,25 @@ put_taken(struct message_writer *writer, const struct bodies *bodies,
 		put_key(writer, "id");
 		put_unsigned(writer, taken->id);
 		put_key(writer, "result");
-		put_result(writer, taken->result);
+		put_result(writer, taken);
 		return;
 	}
 	put_key(writer, "ids");
 	put_array(writer, bodies->count);
 	for (uint32_t i = 0; i < bodies->count; i++)
-		put_unsigned(writer, taken[i].id);
-	if (!has_keys(bodies))
+		put_id(writer, &taken[i]);
+	if (!has_results(bodies))
 		return; /* all are new */
 	put_key(writer, "results");
 	put_array(writer, bodies->count);
 	for (uint32_t i = 0; i < bodies->count; i++)
-		put_result(writer, taken[i].result);
+		put_result(writer, &taken[i]);
+	if (!bodies->each)
+		return;
+	put_key(writer, "errors");
+	put_array(writer, bodies->count);
+	for (uint32_t i = 0; i < bodies->count; i++)
+		put_error(writer, &taken[i]);
 }
 
 static void
@@ -215,8 +285,9 @@ answer_enqueue(const struct request *request, struct span queue,
 	struct message_writer writer;
 	if (!request->wants_answer)
 		return;
-	bool has_results = bodies->objects == NULL || has_keys(bodies);
-	request_begin(request, &writer, has_results ? 3 : 2);
+	request_begin(request, &writer,
+	    2u + has_results(bodies) +
+		(bodies->objects != NULL && bodies->each));
 	put_taken(&writer, bodies, server->taken);
 	put_key(&writer, "durability");
 	put_text(&writer, span_of(durability_name(durability)));
@@ -230,39 +301,123 @@ take_terms(const struct params_enqueue *params)
 		.max_attempts = (uint32_t)params->max_attempts };
 }
 
-/* All or none, except where memory ends in the middle: then there is no answer,
- * which means unknown, and the client is cut off. */
+/* One body, which may be refused. */
+static void
+enqueue_one(const struct request *request, const struct params_enqueue *params,
+    const struct bodies *bodies, uint32_t at, struct taken *ret_taken)
+{
+	struct turn *turn = request_turn(request);
+	struct span body = body_at(bodies, at);
+	struct fact fact = { .kind = FACT_ENQUEUE };
+	fact.enqueue.key = key_at_place(bodies, at);
+	fact.enqueue.mode = bodies->mode;
+	fact.enqueue.delay_ms = params->delay_ms;
+	fact.enqueue.terms = take_terms(params);
+	fact.enqueue.queue = params->queue;
+	fact.enqueue.body_bytes = (uint32_t)body.count;
+	fact.enqueue.priority = (uint8_t)params->priority;
+	fact.enqueue.wall_ms = clock_wall_ms();
+	enum refusal refusal = request_step(request, &fact, body);
+	*ret_taken = (struct taken){ .id = turn->core.answer,
+		.result = turn->core.result,
+		.refusal = refusal,
+		.words = turn->core.words };
+	/* What that job was added with may not be safe yet. */
+	if (refusal == REFUSAL_NONE && turn->core.result == ENQUEUE_MERGED)
+		turn_wait(turn);
+}
+
+/* Will all of them be taken? */
+static enum refusal
+admit(const struct request *request, const struct params_enqueue *params,
+    const struct bodies *bodies)
+{
+	struct arrival *arrivals = request->client->server->arrivals;
+	struct job_terms terms = take_terms(params);
+	struct fact fact = { .kind = FACT_ADMIT };
+	for (uint32_t i = 0; i < bodies->count; i++)
+		arrivals[i] = (struct arrival){ .key = key_at_place(bodies, i),
+			.body_bytes = (uint32_t)body_at(bodies, i).count };
+	fact.admit.queue = params->queue;
+	fact.admit.arrivals = arrivals;
+	fact.admit.count = bodies->count;
+	fact.admit.mode = bodies->mode;
+	fact.admit.with_terms = terms.ttr_ms != 0 || terms.max_attempts != 0;
+	return request_step(request, &fact, (struct span){ 0 });
+}
+
+static const char no_room[] =
+    "no room on the disk; it is taken again when jobs have ended or there is "
+    "space";
+
+/* All or none. */
 static void
 enqueue_all(const struct request *request, const struct params_enqueue *params,
     const struct bodies *bodies)
 {
 	struct turn *turn = request_turn(request);
 	struct taken *taken = request->client->server->taken;
-	report_enqueue(params->queue, turn->core.next_id, bodies->count);
-	for (uint32_t i = 0; i < bodies->count; i++) {
-		struct span body = body_at(bodies, i);
-		struct fact fact = { .kind = FACT_ENQUEUE };
-		fact.enqueue.key = key_at_place(bodies, i);
-		fact.enqueue.mode = bodies->mode;
-		fact.enqueue.delay_ms = params->delay_ms;
-		fact.enqueue.terms = take_terms(params);
-		fact.enqueue.queue = params->queue;
-		fact.enqueue.body_bytes = (uint32_t)body.count;
-		fact.enqueue.priority = (uint8_t)params->priority;
-		fact.enqueue.wall_ms = clock_wall_ms();
-		if (request_step(request, &fact, body) == REFUSAL_NONE) {
-			taken[i].id = turn->core.answer;
-			taken[i].result = turn->core.result;
-			/* What that job was added with may not be safe yet. */
-			if (turn->core.result == ENQUEUE_MERGED)
-				turn_wait(turn);
-			continue;
-		}
-		request_refuse_as_core(request);
-		if (i > 0)
-			shutdown(request->client->peer.fd, SHUT_RDWR);
+	if (!turn_has_room(turn, params->queue, bodies->count, bodies->bytes)) {
+		request_refuse(request, REFUSAL_FULL, no_room);
 		return;
 	}
+	uint64_t first_id = turn->core.next_id;
+	bool is_admitted = bodies->count > 1;
+	if (is_admitted && admit(request, params, bodies) != REFUSAL_NONE) {
+		request_refuse_as_core(request);
+		return;
+	}
+	for (uint32_t i = 0; i < bodies->count; i++) {
+		enqueue_one(request, params, bodies, i, &taken[i]);
+		if (taken[i].refusal == REFUSAL_NONE)
+			continue;
+		CHECK(!is_admitted);
+		request_refuse_as_core(request);
+		return;
+	}
+	report_enqueue(params->queue, first_id, bodies->count);
+	answer_enqueue(request, params->queue, bodies);
+}
+
+/* What is wrong with one of them that the core does not see. */
+static enum refusal
+check_one(const struct request *request, const struct params_enqueue *params,
+    const struct bodies *bodies, uint32_t at, const char **ret_words)
+{
+	enum refusal refusal = check_body(&bodies->objects[at], ret_words);
+	if (refusal == REFUSAL_NONE && bodies->keys != NULL)
+		refusal = check_key(&bodies->keys[at], ret_words);
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	*ret_words = no_room;
+	return turn_has_room(request_turn(request), params->queue, 1,
+		   body_at(bodies, at).count)
+	    ? REFUSAL_NONE
+	    : REFUSAL_FULL;
+}
+
+/* Each as if it had come alone. */
+static void
+enqueue_each(const struct request *request, const struct params_enqueue *params,
+    const struct bodies *bodies)
+{
+	struct server *server = request->client->server;
+	uint64_t first_id = server->turn.core.next_id;
+	uint32_t taken_count = 0;
+	for (uint32_t i = 0; i < bodies->count; i++) {
+		struct taken *taken = &server->taken[i];
+		const char *words = "";
+		enum refusal refusal =
+		    check_one(request, params, bodies, i, &words);
+		if (refusal == REFUSAL_NONE)
+			enqueue_one(request, params, bodies, i, taken);
+		else
+			*taken = (struct taken){ .refusal = refusal,
+				.words = words };
+		taken_count += taken->refusal == REFUSAL_NONE;
+	}
+	server->refused += bodies->count - taken_count;
+	report_enqueue(params->queue, first_id, taken_count);
 	answer_enqueue(request, params->queue, bodies);
 }
 
@@ -278,11 +433,8 @@ on_enqueue(const struct request *request, const void *from)
 		refusal = take_keys(params, &bodies, words, sizeof(words));
 	if (refusal != REFUSAL_NONE)
 		request_refuse(request, refusal, words);
-	else if (!turn_has_room(request_turn(request), params->queue,
-		     bodies.count, bodies.bytes))
-		request_refuse(request, REFUSAL_FULL,
-		    "no room on the disk; it is taken again when jobs have "
-		    "ended or there is space");
+	else if (bodies.each)
+		enqueue_each(request, params, &bodies);
 	else
 		enqueue_all(request, params, &bodies);
 }

@@ -707,7 +707,9 @@ prepare(struct server *server)
 	server->client_descriptors = socket_client_descriptors();
 	server->base = event_base_new();
 	server->taken = calloc(BATCH_JOBS_MAX, sizeof(*server->taken));
-	if (server->base == NULL || server->taken == NULL)
+	server->arrivals = calloc(BATCH_JOBS_MAX, sizeof(*server->arrivals));
+	if (server->base == NULL || server->taken == NULL ||
+	    server->arrivals == NULL)
 		return failed("event loop", ENOMEM, EXIT_BOOT_FAILED);
 	int (*const steps[])(struct server *) = { open_store, open_listener,
 		make_events, open_channel, start_heartbeat };
@@ -755,6 +757,7 @@ release(struct server *server)
 	if (*server->own_socket != '\0')
 		unlink(server->own_socket);
 	roster_release(&server->roster);
+	free(server->arrivals);
 	free(server->taken);
 }
 

@@ -23,6 +23,8 @@
 struct taken {
 	uint64_t id;
 	enum enqueue_result result;
+	enum refusal refusal; /* of that body alone; with its words */
+	const char *words;
 };
 
 struct server {
@@ -55,8 +57,9 @@ struct server {
 	int64_t began_us; /* of this turn; 0: it has not begun */
 	int64_t longest_turn_us;
 	int64_t longest_upkeep_turn_us; /* of those with upkeep of the store */
-	struct taken *taken; /* owned; BATCH_JOBS_MAX, of one enqueue */
-	uint64_t refused;    /* requests answered with an error */
+	struct taken *taken;	  /* owned; BATCH_JOBS_MAX, of one enqueue */
+	struct arrival *arrivals; /* the same, before it */
+	uint64_t refused;	  /* requests answered with an error */
 	bool stopping;
 	int exit_code;
 };

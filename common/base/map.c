@@ -130,14 +130,14 @@ slots_of(const struct map *map)
 	return map->now.slots != NULL ? map->now.mask + 1 : 0;
 }
 
-/* A full table doubles. The old one is empty again long before: it has 1/2 of
- * the slots, 8 of which move per change, and 3/8 changes fit in. */
+/* To at least twice as many slots: the old table is empty again long before the
+ * new one is full. It has 1/2 of the slots, 8 of which move per change, and 3/8
+ * changes fit in. */
 static bool
-grow(struct map *map)
+grow(struct map *map, size_t slots)
 {
-	size_t slots = slots_of(map);
 	CHECK(map->old.slots == NULL);
-	struct map_table fresh = table_take(slots > 0 ? 2 * slots : SLOTS_MIN);
+	struct map_table fresh = table_take(slots);
 	if (fresh.slots == NULL)
 		return false;
 	map->old = map->now;
@@ -163,11 +163,28 @@ map_expect(struct map *map, size_t count)
 }
 
 bool
+map_reserve(struct map *map, size_t count)
+{
+	size_t slots = slots_of(map);
+	if (holds(slots, map->count + count))
+		return true;
+	/* Only a small table can still have an old one here. */
+	while (map->old.slots != NULL)
+		move_some(map);
+	do
+		slots = slots > 0 ? 2 * slots : SLOTS_MIN;
+	while (!holds(slots, map->count + count));
+	return grow(map, slots);
+}
+
+bool
 map_add(struct map *map, uint32_t handle)
 {
 	CHECK(handle != 0 && handle != REMOVED);
 	move_some(map);
-	if (!holds(slots_of(map), map->count + 1) && !grow(map))
+	size_t slots = slots_of(map);
+	if (!holds(slots, map->count + 1) &&
+	    !grow(map, slots > 0 ? 2 * slots : SLOTS_MIN))
 		return false;
 	put(map, handle);
 	map->count++;

@@ -35,6 +35,9 @@ void map_release(struct map *map);
  * Without memory it will grow. */
 void map_expect(struct map *map, size_t count);
 
+/* So many can be added from now on whatever happens. False without memory. */
+bool map_reserve(struct map *map, size_t count);
+
 /* The handle with that key, or 0. */
 uint32_t map_get(const struct map *map, uint64_t key);
 

@@ -4,7 +4,6 @@
 #include "base/check.h"
 #include "base/pages.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +95,15 @@ add_chunks(struct slab *slab)
 	    !make_room(slab, count))
 		return false;
 	return is_small ? add_small_chunk(slab) : add_page(slab);
+}
+
+bool
+slab_reserve(struct slab *slab, uint32_t count)
+{
+	while (slab->chunk_count * CHUNK_ITEMS - slab->used < count)
+		if (!add_chunks(slab))
+			return false;
+	return true;
 }
 
 uint32_t

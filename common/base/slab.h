@@ -8,6 +8,7 @@
 #ifndef GSQ_BASE_SLAB_H
 #define GSQ_BASE_SLAB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,10 @@ void slab_release(struct slab *slab);
 
 /* A zeroed item; its handle, or 0 without memory. */
 uint32_t slab_take(struct slab *slab);
+
+/* So many can be taken from now on whatever happens, as long as nobody else
+ * does. False without memory. */
+bool slab_reserve(struct slab *slab, uint32_t count);
 
 /* Gives an item back. */
 void slab_give(struct slab *slab, uint32_t handle);

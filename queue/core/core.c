@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/planted.h"
 #include "core/absent.h"
+#include "core/admit.h"
 #include "core/due.h"
 #include "core/ending.h"
 #include "core/gate.h"
@@ -85,6 +86,7 @@ void
 core_release(struct core *core)
 {
 	free(core->wishes);
+	free(core->plans);
 	roll_release(&core->roll);
 	heap_release(&core->gates);
 	heap_release(&core->leases);
@@ -293,20 +295,41 @@ merge_into(struct core *core, const struct fact *fact, uint32_t pending)
 	core->result = ENQUEUE_MERGED;
 }
 
-static void
-on_enqueue(struct core *core, const struct fact *fact)
+/* The lane that what comes is for; NULL, refused, when it takes nothing. */
+static struct lane *
+open_lane(struct core *core, struct span queue)
 {
-	struct lane *lane = find_or_add_lane(core, fact->enqueue.queue);
+	struct lane *lane = find_or_add_lane(core, queue);
+	if (lane == NULL || !lane->gate.is_draining)
+		return lane;
+	refuse(core, REFUSAL_DRAINING,
+	    "that queue is being drained and takes no jobs");
+	return NULL;
+}
+
+static enum key_mode
+mode_of(const struct lane *lane, enum key_mode said)
+{
+	return said < KEY_MODE_COUNT ? said : lane->policy.mode;
+}
+
+static void
+on_admit(struct core *core, const struct fact *fact)
+{
+	const char *words = "";
+	struct lane *lane = open_lane(core, fact->admit.queue);
 	if (lane == NULL)
 		return;
-	if (lane->gate.is_draining) {
-		refuse(core, REFUSAL_DRAINING,
-		    "that queue is being drained and takes no jobs");
-		return;
-	}
-	enum key_mode mode = fact->enqueue.mode < KEY_MODE_COUNT
-	    ? fact->enqueue.mode
-	    : lane->policy.mode;
+	enum refusal refusal = admit_batch(
+	    core, lane, mode_of(lane, fact->admit.mode), fact, &words);
+	if (refusal != REFUSAL_NONE)
+		refuse(core, refusal, words);
+}
+
+static void
+take_event(struct core *core, const struct fact *fact, struct lane *lane)
+{
+	enum key_mode mode = mode_of(lane, fact->enqueue.mode);
 	uint32_t key = 0;
 	if (fact->enqueue.key.count > 0) {
 		key = keys_take(&core->keys, lane->handle, fact->enqueue.key);
@@ -324,7 +347,21 @@ on_enqueue(struct core *core, const struct fact *fact)
 			keys_give(&core->keys, key);
 		refuse(core, REFUSAL_FULL, "no memory for another job");
 	}
-	match_lane(core, lane);
+}
+
+/* What comes as a batch comes at one moment: none of it is given out before the
+ * last is there. */
+static void
+on_enqueue(struct core *core, const struct fact *fact)
+{
+	struct lane *lane = open_lane(core, fact->enqueue.queue);
+	if (lane == NULL)
+		return;
+	take_event(core, fact, lane);
+	if (core->admitted > 0)
+		admit_taken(core);
+	if (core->admitted == 0)
+		match_lane(core, lane);
 }
 
 /* ---- workers ---- */
@@ -673,6 +710,7 @@ on_restore_gate(struct core *core, const struct fact *fact)
 static void (*const steps[FACT_KIND_COUNT])(
     struct core *core, const struct fact *fact) = {
 	[FACT_TIME] = on_time,
+	[FACT_ADMIT] = on_admit,
 	[FACT_ENQUEUE] = on_enqueue,
 	[FACT_SUBSCRIBE] = on_subscribe,
 	[FACT_DEMAND] = on_demand,
@@ -704,6 +742,7 @@ core_step(struct core *core, const struct fact *fact)
 {
 	CHECK((unsigned)fact->kind < FACT_KIND_COUNT);
 	CHECK(fact->now_ms >= core->now_ms);
+	CHECK(core->admitted == 0 || fact->kind == FACT_ENQUEUE);
 	core->now_ms = fact->now_ms;
 	core->wish_count = 0;
 	core->refusal = REFUSAL_NONE;

@@ -47,6 +47,7 @@
 
 enum fact_kind {
 	FACT_TIME,
+	FACT_ADMIT,
 	FACT_ENQUEUE,
 	FACT_SUBSCRIBE,
 	FACT_DEMAND,
@@ -66,6 +67,12 @@ enum fact_kind {
 	FACT_RESTORED,
 	FACT_INTRODUCED,
 	FACT_KIND_COUNT
+};
+
+/* One of the events of a batch. */
+struct arrival {
+	struct span key; /* a valid key, or empty */
+	uint32_t body_bytes;
 };
 
 /* A job that a worker says it still has. */
@@ -88,6 +95,16 @@ struct fact {
 	uint32_t subscriber; /* SUBSCRIBE (0: not joined yet), DEMAND, ANSWER,
 			      * RESULT, GONE */
 	union {
+		/* May all of these be enqueued? When it is not refused they
+		 * are, by as many ENQUEUEs in that order, which follow at once
+		 * and cannot be refused any more. */
+		struct {
+			struct span queue;
+			const struct arrival *arrivals;
+			uint32_t count;	    /* from 1 */
+			enum key_mode mode; /* KEY_MODE_COUNT: the queue's */
+			bool with_terms;    /* of their own */
+		} admit;
 		/* An event: a new job, or a hint more for one that waits. The
 		 * body itself stays with the caller. */
 		struct {
@@ -307,8 +324,12 @@ struct core {
 	struct lane_gate undo_gate;
 	struct roll roll;
 	struct absence absence;
-	uint32_t absent; /* handle of the subscriber that stands for all whose
-			  * jobs were restored as running; 0: none is left */
+	uint32_t absent;   /* handle of the subscriber that stands for all whose
+			    * jobs were restored as running; 0: none is left */
+	uint32_t admitted; /* ENQUEUEs that were admitted and are to come */
+	struct plan *plans; /* of the keys of these (core/admit.h) */
+	uint32_t plan_count;
+	uint32_t plan_room;
 	struct random random;
 	uint64_t next_id;
 	int64_t now_ms;

@@ -103,6 +103,14 @@ jobs_expect(struct jobs *jobs, size_t count)
 	map_expect(&jobs->by_id, count);
 }
 
+bool
+jobs_reserve(struct jobs *jobs, uint32_t count, bool with_terms)
+{
+	return slab_reserve(&jobs->slab, count) &&
+	    map_reserve(&jobs->by_id, count) &&
+	    (!with_terms || slab_reserve(&jobs->extras, count));
+}
+
 uint32_t
 jobs_find(const struct jobs *jobs, uint64_t id)
 {

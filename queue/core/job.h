@@ -151,6 +151,10 @@ void jobs_release(struct jobs *jobs);
 /* Makes room for that many, before the first. */
 void jobs_expect(struct jobs *jobs, size_t count);
 
+/* So many can be added from now on, with terms of their own or without. False
+ * without memory. */
+bool jobs_reserve(struct jobs *jobs, uint32_t count, bool with_terms);
+
 static inline struct job *
 job_at(const struct jobs *jobs, uint32_t handle)
 {

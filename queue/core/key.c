@@ -29,7 +29,7 @@ keys_release(struct keys *keys)
 {
 	for (uint32_t handle = 1; handle <= keys->slab.made; handle++) {
 		struct key *key = key_at(keys, handle);
-		if (key->jobs > 0)
+		if (key->jobs > 0 || key->plan > 0)
 			free(key->text);
 	}
 	map_release(&keys->by_hash);
@@ -116,7 +116,7 @@ void
 keys_give(struct keys *keys, uint32_t handle)
 {
 	struct key *key = key_at(keys, handle);
-	if (key->jobs > 0)
+	if (key->jobs > 0 || key->plan > 0)
 		return;
 	CHECK(key->holder == 0 && key->pending == 0 && key->line.head == 0);
 	leave(keys, handle);

@@ -21,6 +21,8 @@ struct key {
 	uint32_t jobs;	      /* that have it */
 	uint32_t holder;      /* the job whose turn it is, or 0 */
 	uint32_t pending;     /* the job that others are merged into, or 0 */
+	uint32_t plan;	      /* its place among the plans of a batch that was
+			       * admitted (core/admit.h), from 1; else 0 */
 	struct job_list line; /* BLOCKED jobs; the head is next */
 };
 
@@ -47,7 +49,7 @@ uint32_t keys_find(const struct keys *keys, uint32_t lane, struct span text);
  * is to be given back. */
 uint32_t keys_take(struct keys *keys, uint32_t lane, struct span text);
 
-/* The key is forgotten if no job has it. */
+/* The key is forgotten if no job has it and no plan. */
 void keys_give(struct keys *keys, uint32_t handle);
 
 /* The text of a job's key; empty without one. */

@@ -26,15 +26,20 @@ appended_bytes(const struct job *job, const struct body *body)
 	return (uint64_t)job->body_bytes + 1 + body->bytes;
 }
 
+bool
+merge_fits(const struct lane *lane, uint64_t hints, uint64_t bytes)
+{
+	return lane->policy.merge != MERGE_APPEND ||
+	    (hints <= MERGED_HINTS_MAX && bytes <= MERGED_BODY_BYTES_MAX);
+}
+
 /* The bodies would be more than one job may have. */
 static bool
 takes_no_more(const struct core *core, const struct job *job,
     const struct body *body, uint32_t hints)
 {
-	enum key_merge rule = lane_at(&core->lanes, job->lane)->policy.merge;
-	return rule == MERGE_APPEND &&
-	    (add_hints(job->hints, hints) > MERGED_HINTS_MAX ||
-		appended_bytes(job, body) > MERGED_BODY_BYTES_MAX);
+	return !merge_fits(lane_at(&core->lanes, job->lane),
+	    add_hints(job->hints, hints), appended_bytes(job, body));
 }
 
 static void

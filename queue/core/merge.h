@@ -13,6 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* May so many events with bodies of so many bytes, line breaks included, be one
+ * job of a lane? */
+bool merge_fits(const struct lane *lane, uint64_t hints, uint64_t bytes);
+
 /* Merges a FACT_ENQUEUE into a job that waits. False, refused, and nothing
  * changed, when that job takes no more. */
 bool merge_enqueue(struct core *core, uint32_t job, const struct fact *fact);

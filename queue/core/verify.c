@@ -144,7 +144,8 @@ verify_lane(
 	HOLDS(dead == lane->counts[JOB_DEAD]);
 	/* Nobody waits for what is there: the rule of stored demand. */
 	HOLDS(ready == 0 || lane->asking.count == 0 ||
-	    gate_of(core, lane) != GATE_OPEN || lane->gate_place != 0);
+	    gate_of(core, lane) != GATE_OPEN || lane->gate_place != 0 ||
+	    core->admitted > 0);
 	HOLDS(lane->idle == lane_is_idle(lane));
 	HOLDS(lanes_find(&core->lanes, span_of(lane->name.text)) == lane);
 	found->jobs += ready + dead + lane->counts[JOB_DELAYED] +
@@ -417,7 +418,8 @@ verify_keys(const struct core *core, const struct found *found)
 {
 	uint64_t blocked = 0, keys = 0, jobs = 0;
 	for (uint32_t at = 1; at <= core->keys.slab.made; at++) {
-		if (key_at(&core->keys, at)->jobs == 0)
+		if (key_at(&core->keys, at)->jobs == 0 &&
+		    key_at(&core->keys, at)->plan == 0)
 			continue;
 		const char *broken = verify_key(core, at, &blocked);
 		if (broken != NULL)

@@ -132,11 +132,26 @@ def test_an_event_in_the_turn_that_dispatches_is_behind():
         is_equal((job["id"], job["body"], job["key"], job["hints"]),
                  (answer["id"], b"two", b"42", 1), "the second run")
         worker.respond(msgid)
-        # And inside of one request, as one demand is left.
-        answer = gsq.call("enqueue", queue="sync", keys=["7", "7", "7"],
+        # And where an enqueue itself dispatches, as one demand is left.
+        worker.send(*((0, 1001 + at, "enqueue", [
+            {"queue": "sync", "key": "7", "body": body}])
+            for at, body in enumerate((b"a", b"b", b"c"))))
+        answers = [worker.answer(1001 + at) for at in range(3)]
+        is_equal([answer["result"] for answer in answers],
+                 ["new", "behind", "merged"], "results")
+        msgid, job = worker.next_job()
+        is_equal((job["id"], job["hints"]), (answers[0]["id"], 1), "one of three")
+        worker.respond(msgid)
+        worker.notify("demand", queue="sync", n=2)
+        msgid, job = worker.next_job()
+        is_equal((job["id"], job["hints"]), (answers[1]["id"], 2), "the others")
+        worker.respond(msgid)
+        # What comes in one request comes at one moment.
+        answer = gsq.call("enqueue", queue="sync", keys=["8", "8", "8"],
                           bodies=[b"a", b"b", b"c"])
-        is_equal(answer["results"], ["new", "behind", "merged"], "results")
-        is_equal(worker.next_job()[1]["id"], answer["ids"][0], "the delivery")
+        is_equal(answer["results"], ["new", "merged", "merged"], "a batch")
+        job = worker.next_job()[1]
+        is_equal((job["id"], job["hints"]), (answer["ids"][0], 3), "all of it")
 
 
 def test_a_workers_death_folds_what_waits_behind_its_job():
@@ -441,3 +456,66 @@ def test_wrong_keys_are_refused_each_with_its_words():
         is_equal(answer["results"], ["new", "new"], "one without a key")
         is_equal([row.get("key") for row in client.call("list")["jobs"]],
                  [None, b"x" * 255], "keys")
+
+
+# ---- batches ---------------------------------------------------------------
+
+APPENDING = 'queue "sync" { keys = "coalesce" merge = "append" }\n'
+
+
+def refused(client, **params):
+    try:
+        return client.call("enqueue", queue="sync", **params)
+    except Refused as problem:
+        return problem.name
+
+
+def test_a_batch_is_taken_whole_or_not_at_all():
+    """What is appended meets its bound in the middle of a batch."""
+    with Gsq(configuration=APPENDING) as gsq, gsq.client() as client:
+        half = b"x" * 40000
+        client.call("enqueue", queue="sync", key="a", body=half)
+        before = client.call("list")["jobs"]
+        is_equal(refused(client, bodies=[b"1", b"2", half],
+                         keys=["b", None, "a"]), "FULL", "a takes no more")
+        is_equal(refused(client, bodies=[b"1", half, half],
+                         keys=["b", "c", "c"]), "TOO_BIG", "c never will")
+        is_equal(refused(client, bodies=[b""] * 1001, key="d"), "TOO_BIG",
+                 "nor do so many")
+        is_equal(client.call("list")["jobs"], before, "nothing was taken")
+        answer = client.call("enqueue", queue="sync", bodies=[b"1", b"2", b"3"],
+                             keys=["b", "a", "b"])
+        is_equal(answer["results"], ["new", "merged", "merged"], "results")
+        is_true("errors" not in answer, "no word of errors", answer)
+        is_equal(client.call("get", id=answer["ids"][0])["body"], b"1\n3",
+                 "both are there")
+
+
+def test_of_single_bodies_each_has_its_result():
+    with Gsq(configuration=APPENDING) as gsq, gsq.client() as client:
+        half = b"x" * 40000
+        bodies = [half, b"ok", half, 7, b"z" * 1048577, b"", b"q"]
+        keys = ["a", None, "a", None, None, "", 5]
+        answer = client.call("enqueue", queue="sync", bodies=bodies, keys=keys,
+                             each=True)
+        is_equal(answer["results"], ["new", "new"] + ["refused"] * 5,
+                 "results")
+        is_equal([one is None for one in answer["ids"]],
+                 [False, False] + [True] * 5, "ids")
+        is_equal(answer["errors"][:2], [None, None], "no errors")
+        is_equal([(code, text.split(":")[0])
+                  for code, text in answer["errors"][2:]],
+                 [(0, "FULL"), (1, "BAD_ARGUMENT"), (1, "TOO_BIG"),
+                  (1, "BAD_NAME"), (1, "BAD_ARGUMENT")], "errors")
+        is_equal(answer["durability"], "sync", "durability")
+        is_equal(len(client.call("list")["jobs"]), 2, "jobs")
+        # Without keys, too; and one alone is answered as ever.
+        answer = client.call("enqueue", queue="sync", bodies=[b"1", b"2"],
+                             each=True)
+        is_equal((answer["results"], answer["errors"]),
+                 (["new", "new"], [None, None]), "without keys")
+        answer = client.call("enqueue", queue="sync", body=b"3", each=True)
+        is_equal(answer["result"], "new", "one alone")
+        client.call("drain", queue="sync", on=True)
+        answer = client.call("enqueue", queue="sync", bodies=[b"1"], each=True)
+        is_equal(answer["errors"][0][0], 0, "a drained queue takes none")

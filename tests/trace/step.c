@@ -84,6 +84,35 @@ policy_of(const void *context, struct span queue)
 		.mode = KEY_SERIAL };
 }
 
+/* The labels of a batch that were gathered, to be enqueued one by one. */
+static void
+count_one(void *context, const char *label)
+{
+	(void)label;
+	++*(uint32_t *)context;
+}
+
+/* Asks whether all of them can be taken; false, and rendered, when not. */
+static bool
+admit(const struct fact *enqueue, uint32_t count)
+{
+	static struct arrival arrivals[BATCH_JOBS_MAX];
+	struct fact fact = { .kind = FACT_ADMIT };
+	if (count > BATCH_JOBS_MAX)
+		fail("more than %d in one batch", BATCH_JOBS_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		arrivals[i] = (struct arrival){ .key = enqueue->enqueue.key,
+			.body_bytes = enqueue->enqueue.body_bytes };
+	fact.admit.queue = enqueue->enqueue.queue;
+	fact.admit.arrivals = arrivals;
+	fact.admit.count = count;
+	fact.admit.mode = enqueue->enqueue.mode;
+	fact.admit.with_terms = true;
+	tell(&fact);
+	render_all();
+	return story.core.refusal == REFUSAL_NONE;
+}
+
 static void
 enqueue_one(void *context, const char *label)
 {
@@ -100,7 +129,7 @@ static bool
 ends_labels(const char *word)
 {
 	static const char *const words[] = { "priority", "bytes", "delay",
-		"key", "mode", "ttr", "attempts" };
+		"key", "mode", "ttr", "attempts", "together" };
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(word, words[i]) == 0)
 			return true;
@@ -134,7 +163,7 @@ next_terms(struct line *line, struct fact *fact)
 		    (uint32_t)next_number(line, "the attempts", ATTEMPTS_MAX);
 }
 
-/* "enqueue mail 10..20 a b priority 5 bytes 1000 delay 5s key 42" */
+/* "enqueue mail 10..20 a b priority 5 bytes 1000 delay 5s key 42 together" */
 void
 do_enqueue(struct line *line)
 {
@@ -154,9 +183,15 @@ do_enqueue(struct line *line)
 		    (uint32_t)next_number(line, "bytes", BODY_BYTES_MAX);
 	next_key(line, &fact);
 	next_terms(line, &fact);
+	bool is_batch = next_is(line, "together");
 	end_of_line(line);
 	if (first == end)
 		fail("which jobs?");
+	uint32_t count = 0;
+	for (unsigned i = first; i < end; i++)
+		each_label(line->words[i], count_one, &count);
+	if (is_batch && !admit(&fact, count))
+		return;
 	for (unsigned i = first; i < end; i++)
 		each_label(line->words[i], enqueue_one, &fact);
 }

@@ -241,6 +241,42 @@ Test(map, a_random_walk_agrees_with_a_plain_array)
 }
 
 #if MEMORY_CAN_FAIL
+/* From whatever fill, with what an older table still holds or without. */
+Test(map, what_is_reserved_can_be_added_without_memory)
+{
+	for (uint32_t there = 0; there < 300; there++) {
+		struct map map;
+		struct items *items = prepare(&map);
+		for (uint32_t handle = 1; handle <= there; handle++)
+			cr_assert(map_add(&map, handle));
+		cr_assert(map_reserve(&map, ITEMS - there));
+		fail_memory(1);
+		for (uint32_t handle = there + 1; handle <= ITEMS; handle++)
+			cr_assert(map_add(&map, handle));
+		fail_memory(0);
+		for (uint32_t handle = 1; handle <= ITEMS; handle++)
+			cr_assert_eq(map_get(&map, items->key[handle]), handle);
+		release(&map, items);
+	}
+}
+
+Test(map, nothing_is_lost_where_there_is_no_memory_to_reserve)
+{
+	struct map map;
+	struct items *items = prepare(&map);
+	cr_assert(map_add(&map, 1));
+	fail_memory(1);
+	cr_assert_not(map_reserve(&map, ITEMS - 1));
+	fail_memory(0);
+	for (uint32_t handle = 2; handle <= ITEMS; handle++)
+		cr_assert(map_add(&map, handle));
+	cr_assert_eq(map_get(&map, items->key[1]), 1);
+	cr_assert_eq(map_get(&map, items->key[ITEMS]), ITEMS);
+	release(&map, items);
+}
+#endif
+
+#if MEMORY_CAN_FAIL
 Test(map, one_that_cannot_prepare_for_what_comes_grows_as_any_other)
 {
 	struct map map;

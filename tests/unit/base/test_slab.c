@@ -154,6 +154,28 @@ Test(slab, items_larger_than_any_page_holds_many_of_are_taken_too)
 }
 
 #if MEMORY_CAN_FAIL
+Test(slab, what_is_reserved_can_be_taken_without_memory)
+{
+	enum { COUNT = 3 * PAGES_BYTES / sizeof(struct item) };
+	struct slab slab;
+	unsigned failures = 0;
+	slab_init(&slab, sizeof(struct item));
+	for (uint32_t i = 1; i <= 5; i++)
+		slab_take(&slab);
+	slab_give(&slab, 3);
+	while (fail_memory(1 + failures), !slab_reserve(&slab, COUNT))
+		failures++;
+	fail_memory(1);
+	for (uint32_t i = 1; i <= COUNT; i++)
+		cr_assert_neq(slab_take(&slab), 0);
+	fail_memory(0);
+	cr_assert_gt(failures, 1);
+	cr_assert_eq(slab.used, 4 + COUNT);
+	slab_release(&slab);
+}
+#endif
+
+#if MEMORY_CAN_FAIL
 Test(slab, without_memory_nothing_is_taken_and_nothing_lost)
 {
 	enum { COUNT = 5 * PAGES_BYTES / sizeof(struct item) };
