@@ -414,6 +414,38 @@ enqueue(struct source *source)
 						    : core.answer == last_id);
 }
 
+/* All or none: what is admitted is taken. */
+static void
+enqueue_batch(struct source *source)
+{
+	static const uint32_t sizes[] = { 1, 0, 40000, BODY_BYTES_MAX };
+	struct arrival arrivals[4];
+	uint8_t how = source_byte(source);
+	if (last_id + 8 >= JOBS_MAX)
+		return;
+	struct fact fact = { .kind = FACT_ADMIT,
+		.admit = { .queue = span_of(queues[how % LANES]),
+		    .arrivals = arrivals,
+		    .count = 1 + how / 4u % 4u,
+		    .mode = (enum key_mode)(how / 16u % 4u) } };
+	for (uint32_t i = 0; i < fact.admit.count; i++) {
+		uint8_t what = source_byte(source);
+		arrivals[i] = (struct arrival){ .key = key_from(what),
+			.body_bytes = sizes[what / 4u % 4u] };
+	}
+	tell(&fact);
+	for (uint32_t i = 0;
+	     core.refusal == REFUSAL_NONE && i < fact.admit.count; i++) {
+		struct fact one = { .kind = FACT_ENQUEUE };
+		one.enqueue.queue = fact.admit.queue;
+		one.enqueue.body_bytes = arrivals[i].body_bytes;
+		one.enqueue.key = arrivals[i].key;
+		one.enqueue.mode = fact.admit.mode;
+		tell(&one);
+		CHECK(core.refusal == REFUSAL_NONE);
+	}
+}
+
 /* What it says it holds: the truth, or not. */
 static size_t
 hold(struct source *source, struct held *held)
@@ -710,9 +742,9 @@ introduced(struct source *source)
 	tell(&(struct fact){ .kind = FACT_INTRODUCED });
 }
 
-static void (*const happenings[])(struct source *source) = { enqueue, enqueue,
-	subscribe, subscribe, ask, ask, answer, answer, result, leave,
-	worker_up, worker_down, pass, pass, introduced };
+static void (*const happenings[])(struct source *source) = { enqueue,
+	enqueue_batch, subscribe, subscribe, ask, ask, answer, answer, result,
+	leave, worker_up, worker_down, pass, pass, introduced };
 
 #define HAPPENINGS (sizeof(happenings) / sizeof(happenings[0]))
 

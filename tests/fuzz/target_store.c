@@ -245,10 +245,10 @@ on_deliver(void *context, uint32_t subscriber, uint32_t job, struct span body,
 }
 
 static void
-on_kill(void *context, int64_t pid)
+on_kill(void *context, const struct wish *wish)
 {
 	(void)context;
-	(void)pid;
+	(void)wish;
 	UNREACHABLE();
 }
 

@@ -108,7 +108,7 @@ static void
 try_options(const char *text)
 {
 	for (unsigned i = 0; i < OPTION_COUNT; i++) {
-		struct option_value value = { NULL, UNTOUCHED };
+		struct option_value value = { .number = UNTOUCHED };
 		char reason[512];
 		enum option_id option = (enum option_id)i;
 		const char *wrong =
