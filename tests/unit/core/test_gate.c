@@ -509,7 +509,7 @@ Test(gate, many_open_in_their_order)
 {
 	limit_rate(1, 1000, 1);
 	static const char *const queues[] = { "a", "b", "c" };
-	for (int i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		uint32_t w = subscribe(queues[i]);
 		ask(w, queues[i], 2);
 		enqueue(queues[i]);
@@ -517,7 +517,7 @@ Test(gate, many_open_in_their_order)
 		pass(10);
 	}
 	pass(1000 - 30);
-	for (int i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		cr_assert_eq(count_wished(WISH_DELIVER), 1);
 		cr_expect_eq(wished(WISH_DELIVER, 0)->id, 2 * i + 2);
 		pass(10);
