@@ -128,6 +128,7 @@ sim: $(SIM)
 
 SECONDS_EACH ?= 60
 FUZZ = scanner request reply worker store configuration words core text output
+fuzzed_request = queue/verdict.c queue/core/retry.c
 fuzzed_reply  = $(CLIENT) $(QCTL)
 fuzzed_worker = $(WORKER)
 fuzzed_store  = $(QUEUE) tests/fuzz/image.c tests/support/disk.c \

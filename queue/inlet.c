@@ -2,11 +2,11 @@
 #include "queue/inlet.h"
 
 #include "base/check.h"
-#include "base/units.h"
 #include "queue/inspect.h"
 #include "queue/report.h"
 #include "queue/request.h"
 #include "queue/steering.h"
+#include "queue/verdict.h"
 #include "queue/why.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -17,9 +17,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* When a handler that says "not now" does not say when. */
-#define RETRY_DELAY_MS SECOND_MS
 
 /* ---- enqueue ---- */
 
@@ -587,54 +584,6 @@ on_demand(const struct request *request, const void *from)
 /* ---- results ---- */
 
 static void
-take_verdict(const msgpack_object *map, struct outcome *outcome)
-{
-	struct span name;
-	if (object_span(map_find(map, "verdict"), &name)) {
-		enum verdict verdict = verdict_of_name(name);
-		if (verdict < VERDICT_COUNT)
-			outcome->verdict = verdict;
-	}
-	object_span(map_find(map, "reason"), &outcome->reason);
-	int64_t signal;
-	outcome->crashed =
-	    object_integer(map_find(map, "signal"), 1, INT32_MAX, &signal);
-	outcome->delay_ms = RETRY_DELAY_MS;
-	object_integer(
-	    map_find(map, "delay_ms"), 0, DURATION_MS_MAX, &outcome->delay_ms);
-}
-
-/* [code, text], as RPC libraries answer; code 1 is for good. */
-static void
-take_error_pair(const msgpack_object_array *pair, struct outcome *outcome)
-{
-	int64_t code;
-	if (pair->size != 2)
-		return;
-	if (object_integer(&pair->ptr[0], 1, 1, &code))
-		outcome->verdict = VERDICT_DEAD;
-	object_span(&pair->ptr[1], &outcome->reason);
-}
-
-static struct outcome
-take_outcome(const msgpack_object *error)
-{
-	struct outcome outcome = { .verdict = VERDICT_DONE };
-	if (error == NULL)
-		return outcome;
-	outcome.verdict = VERDICT_FAIL;
-	if (error->type == MSGPACK_OBJECT_MAP)
-		take_verdict(error, &outcome);
-	else if (error->type == MSGPACK_OBJECT_ARRAY)
-		take_error_pair(&error->via.array, &outcome);
-	else
-		object_span(error, &outcome.reason);
-	if (outcome.verdict != VERDICT_DONE && outcome.reason.count == 0)
-		outcome.reason = SPAN_LITERAL("the worker gave no reason");
-	return outcome;
-}
-
-static void
 on_response(struct client *client, const struct message *message)
 {
 	static struct log_limit limit = { .event = "stale" };
@@ -643,7 +592,7 @@ on_response(struct client *client, const struct message *message)
 		.now_ms = server_now_ms(server),
 		.subscriber = client->subscriber };
 	fact.answer.msgid = message->msgid;
-	fact.answer.outcome = take_outcome(message->error);
+	fact.answer.outcome = verdict_read(message->error);
 	if (turn_step(&server->turn, &fact, (struct span){ 0 }) !=
 	    REFUSAL_NONE) {
 		if (log_allows(&limit))
@@ -664,7 +613,7 @@ on_result(const struct request *request, const void *from)
 		.subscriber = request->client->subscriber };
 	fact.result.id = (uint64_t)params->job;
 	fact.result.delivery = (uint32_t)params->delivery;
-	fact.result.outcome = take_outcome(params->error);
+	fact.result.outcome = verdict_read(params->error);
 	if (request_step(request, &fact, (struct span){ 0 }) != REFUSAL_NONE) {
 		request_refuse_as_core(request);
 		return;

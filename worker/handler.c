@@ -63,6 +63,15 @@ close_pipe(struct handler_pipe *pipe)
 	output_end(&pipe->lines);
 }
 
+static void
+feed(struct handler_pipe *pipe, const char *bytes, size_t count)
+{
+	struct handler *handler = pipe->handler;
+	if (pipe == &handler->pipes[HANDLER_STDERR])
+		output_head_feed(&handler->errors, bytes, count);
+	output_feed(&pipe->lines, bytes, count);
+}
+
 /* False when there is nothing more for now, or for ever. */
 static bool
 read_pipe(struct handler_pipe *pipe)
@@ -70,7 +79,7 @@ read_pipe(struct handler_pipe *pipe)
 	static char bytes[READ_BYTES]; /* nothing of it is kept */
 	ssize_t got = read(pipe->fd, bytes, sizeof(bytes));
 	if (got > 0) {
-		output_feed(&pipe->lines, bytes, (size_t)got);
+		feed(pipe, bytes, (size_t)got);
 		return true;
 	}
 	if (got < 0 && errno == EINTR)
@@ -204,6 +213,7 @@ handler_start(struct handler *handler, struct event_base *base,
 	handler->job = job;
 	handler->pid = pid;
 	output_init(&handler->output);
+	handler->errors.count = 0;
 	watch(handler, base, HANDLER_STDOUT, ends.ours[STDOUT_FILENO]);
 	watch(handler, base, HANDLER_STDERR, ends.ours[STDERR_FILENO]);
 	return 0;

@@ -36,6 +36,7 @@ struct handler {
 	uint64_t job;
 	pid_t pid; /* 0: none, or reaped */
 	struct output output;
+	struct output_head errors; /* of its stderr; whole once it is closed */
 	struct handler_pipe pipes[HANDLER_STREAMS];
 };
 

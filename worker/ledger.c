@@ -5,6 +5,8 @@
 #include "base/planted.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 void
 ledger_init(struct ledger *ledger, uint32_t max_demand, uint32_t min_demand)
@@ -19,9 +21,48 @@ ledger_init(struct ledger *ledger, uint32_t max_demand, uint32_t min_demand)
 	TAILQ_INIT(&ledger->requested);
 }
 
+/* ---- what a failure leaves behind ---- */
+
+/* Without memory, or room for it, the failure is told without it. */
+static void
+keep_errors(struct ledger *ledger, struct ledger_job *job)
+{
+	struct span *errors = &job->outcome.errors;
+	const struct span given = *errors;
+	*errors = (struct span){ 0 };
+	if (job->outcome.verdict == OUTCOME_DONE || given.count == 0 ||
+	    given.count > LEDGER_ERRORS_BYTES_MAX - ledger->errors_bytes)
+		return;
+	char *copy = malloc(given.count);
+	if (copy == NULL)
+		return;
+	memcpy(copy, given.bytes, given.count);
+	*errors = (struct span){ copy, given.count };
+	ledger->errors_bytes += given.count;
+}
+
+static void
+drop_errors(struct ledger *ledger, struct ledger_job *job)
+{
+	ledger->errors_bytes -= job->outcome.errors.count;
+	free((void *)(uintptr_t)job->outcome.errors.bytes);
+	job->outcome.errors = (struct span){ 0 };
+}
+
+static void
+drop_errors_of(struct ledger *ledger, struct ledger_list *list)
+{
+	struct ledger_job *job;
+	TAILQ_FOREACH(job, list, in_list)
+		drop_errors(ledger, job);
+}
+
 void
 ledger_release(struct ledger *ledger)
 {
+	drop_errors_of(ledger, &ledger->unsent);
+	drop_errors_of(ledger, &ledger->sent);
+	drop_errors_of(ledger, &ledger->requested);
 	slab_release(&ledger->jobs);
 }
 
@@ -95,6 +136,7 @@ static void
 forget(struct ledger *ledger, struct ledger_job *job)
 {
 	leave(ledger, job);
+	drop_errors(ledger, job);
 	slab_give(&ledger->jobs, job->handle);
 }
 
@@ -158,6 +200,7 @@ finish(struct ledger *ledger, struct ledger_job *job,
 {
 	leave(ledger, job);
 	job->outcome = *outcome;
+	keep_errors(ledger, job);
 	enter(ledger, job, LEDGER_UNSENT);
 	if (!ledger->connected)
 		return;
@@ -459,6 +502,7 @@ struct census {
 	uint32_t in_hand;
 	uint32_t stopping;
 	uint32_t failures;
+	size_t errors_bytes;
 	uint64_t number; /* of the last response that is not settled */
 };
 
@@ -470,6 +514,7 @@ verify_job(const struct ledger *ledger, const struct ledger_job *job,
 	census->in_hand += is_in_hand(job);
 	census->stopping += job->state == LEDGER_STOPPING;
 	census->failures += is_failure(job);
+	census->errors_bytes += job->outcome.errors.count;
 	if (job->state == LEDGER_SENT && job->number <= census->number)
 		return "responses are out of order";
 	if (job->state == LEDGER_SENT)
@@ -509,7 +554,8 @@ verify_counts(const struct ledger *ledger, const struct census *census)
 	    !TAILQ_EMPTY(&ledger->sent) || !TAILQ_EMPTY(&ledger->requested);
 	if (census->in_hand != ledger->in_hand_count ||
 	    census->stopping != ledger->stopping_count ||
-	    census->failures != ledger->failure_count)
+	    census->failures != ledger->failure_count ||
+	    census->errors_bytes != ledger->errors_bytes)
 		return "a counter is wrong";
 	if (census->number > ledger->responses)
 		return "a response was never given";

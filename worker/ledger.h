@@ -16,6 +16,9 @@
  * be stopped: two runs of one job never overlap. After LOST every result that
  * is not confirmed is UNSENT again.
  *
+ * A failure keeps how its handler's stderr began until it is confirmed, within
+ * a bound for all; those beyond it are told without.
+ *
  * How much to ask is GenStage's rule: what is outstanding (asked for and not
  * yet delivered, or in hand) is filled up to max as soon as it falls to min or
  * below. The queue never hears the same demand twice.
@@ -49,7 +52,7 @@ struct ledger_job {
 	uint32_t handle;
 	uint64_t connection; /* on which it was delivered */
 	enum ledger_state state;
-	struct outcome outcome; /* once finished */
+	struct outcome outcome; /* once finished; its errors are the ledger's */
 	void *context;		/* the caller's, NULL at first */
 	TAILQ_ENTRY(ledger_job) in_list;
 };
@@ -77,6 +80,7 @@ struct ledger {
 	uint32_t in_hand_count;
 	uint32_t stopping_count;
 	uint32_t failure_count; /* unconfirmed and other than done */
+	size_t errors_bytes;	/* of their stderr */
 	struct slab jobs;
 	struct ledger_list in_hand;
 	struct ledger_list unsent;
@@ -108,7 +112,7 @@ struct ledger_fact {
 		} job;
 		struct {
 			struct ledger_job *job; /* in hand */
-			struct outcome outcome;
+			struct outcome outcome; /* its errors are copied */
 		} exited;
 		uint64_t settled;
 		uint64_t answered;
@@ -137,6 +141,9 @@ struct ledger_wishes {
 	uint32_t ask; /* ask for that many more */
 	bool full;    /* no memory: the job was not taken, give it back */
 };
+
+/* Of the stderr of all failures that are not confirmed. */
+#define LEDGER_ERRORS_BYTES_MAX (1024u * 1024)
 
 /* The msgid of subscribe; those of results follow. */
 #define LEDGER_SUBSCRIBE_MSGID 1

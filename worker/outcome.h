@@ -6,6 +6,8 @@
 #ifndef GSQ_WORKER_OUTCOME_H
 #define GSQ_WORKER_OUTCOME_H
 
+#include "base/span.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,8 +34,14 @@ struct outcome {
 	enum outcome_verdict verdict;
 	enum outcome_cause cause;
 	int number;
-	bool asked; /* to end: it says nothing about the job */
+	bool asked;    /* to end: it says nothing about the job */
+	bool measured; /* a process ran; of it is known: */
+	bool core;     /* it left a core */
 	int64_t delay_ms;
+	int64_t duration_ms;
+	int64_t cpu_ms;	    /* with what it waited for */
+	int64_t rss_bytes;  /* at its peak; of it, or of what it waited for */
+	struct span errors; /* how its stderr began; borrowed */
 };
 
 /* "fail", as it stands on the wire; NULL for OUTCOME_DONE, which has none. */

@@ -4,6 +4,16 @@
 #include <string.h>
 
 void
+output_head_feed(struct output_head *head, const char *bytes, size_t count)
+{
+	size_t room = sizeof(head->bytes) - head->count;
+	if (count > room)
+		count = room;
+	memcpy(head->bytes + head->count, bytes, count);
+	head->count += count;
+}
+
+void
 output_init(struct output *output)
 {
 	*output = (struct output){ .left = OUTPUT_JOB_BYTES_MAX };

@@ -42,6 +42,17 @@ struct output_stream {
 	char text[OUTPUT_LINE_BYTES_MAX];
 };
 
+/* How a stream began: its first bytes, as they came. */
+struct output_head {
+	size_t count;
+	char bytes[STDERR_BYTES_MAX];
+};
+
+/* The next bytes of the stream, of which so many are kept as there is room
+ * for. */
+void output_head_feed(
+    struct output_head *head, const char *bytes, size_t count);
+
 void output_init(struct output *output);
 void output_stream_init(struct output_stream *stream, struct output *output,
     const struct output_events *events, void *context);

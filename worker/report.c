@@ -4,24 +4,55 @@
 #include "base/limits.h"
 #include "wire/message.h"
 
-/* What died of a signal when it was asked to end has not crashed, and the queue
- * is to take it for no crash. */
-static bool
-has_signal(const struct outcome *outcome)
-{
-	return outcome->cause == OUTCOME_CAUSE_SIGNAL && !outcome->asked;
-}
-
-/* The keys of a verdict: verdict, reason, and one more for some. */
+/* The keys of a verdict: verdict, reason, and more for some. */
 static uint32_t
 count_keys(const struct outcome *outcome)
 {
-	bool has_number =
-	    outcome->cause == OUTCOME_CAUSE_EXIT || has_signal(outcome);
-	bool has_delay = outcome->verdict == OUTCOME_RETRY;
-	return 2u + (has_number ? 1u : 0u) + (has_delay ? 1u : 0u);
+	uint32_t count = 2;
+	count += outcome->cause == OUTCOME_CAUSE_EXIT ||
+	    outcome->cause == OUTCOME_CAUSE_SIGNAL;
+	count += outcome->asked;
+	count += outcome->verdict == OUTCOME_RETRY;
+	if (outcome->measured)
+		count += 3;
+	count += outcome->core;
+	count += outcome->errors.count > 0;
+	return count;
 }
 
+static void
+put_pair(struct message_writer *writer, const char *key, int64_t value)
+{
+	put_key(writer, key);
+	put_integer(writer, value);
+}
+
+static void
+put_true(struct message_writer *writer, const char *key)
+{
+	put_key(writer, key);
+	put_boolean(writer, true);
+}
+
+/* What its process left behind. */
+static void
+put_remains(struct message_writer *writer, const struct outcome *outcome)
+{
+	if (outcome->measured) {
+		put_pair(writer, "duration_ms", outcome->duration_ms);
+		put_pair(writer, "cpu_ms", outcome->cpu_ms);
+		put_pair(writer, "rss_bytes", outcome->rss_bytes);
+	}
+	if (outcome->core)
+		put_true(writer, "core");
+	if (outcome->errors.count > 0) {
+		put_key(writer, "stderr");
+		put_bytes(writer, outcome->errors);
+	}
+}
+
+/* What died of a signal when it was asked to end has not crashed, and the queue
+ * is to take it for no crash. */
 static void
 put_outcome(struct message_writer *writer, const struct outcome *outcome,
     const char *command)
@@ -33,15 +64,14 @@ put_outcome(struct message_writer *writer, const struct outcome *outcome,
 	put_key(writer, "reason");
 	put_text(writer, span_of(reason));
 	if (outcome->cause == OUTCOME_CAUSE_EXIT)
-		put_key(writer, "exit");
-	if (has_signal(outcome))
-		put_key(writer, "signal");
-	if (outcome->cause == OUTCOME_CAUSE_EXIT || has_signal(outcome))
-		put_integer(writer, outcome->number);
-	if (outcome->verdict == OUTCOME_RETRY) {
-		put_key(writer, "delay_ms");
-		put_integer(writer, outcome->delay_ms);
-	}
+		put_pair(writer, "exit", outcome->number);
+	if (outcome->cause == OUTCOME_CAUSE_SIGNAL)
+		put_pair(writer, "signal", outcome->number);
+	if (outcome->asked)
+		put_true(writer, "asked");
+	if (outcome->verdict == OUTCOME_RETRY)
+		put_pair(writer, "delay_ms", outcome->delay_ms);
+	put_remains(writer, outcome);
 }
 
 int

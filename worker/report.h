@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How a job ended, as it stands on the wire: as the response to its delivery,
- * or after a reconnect as a request of its own.
+ * or after a reconnect as a request of its own. What its process left behind
+ * goes with it, unless it was done.
  */
 #ifndef GSQ_WORKER_REPORT_H
 #define GSQ_WORKER_REPORT_H

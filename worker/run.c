@@ -99,27 +99,38 @@ drop_timer(struct run *run)
 		event_del(&run->timer);
 }
 
+/* It is none of the runs any more. */
 static void
-drop(struct run *run)
+leave(struct run *run)
 {
 	struct runs *runs = run->runs;
 	TAILQ_REMOVE(&runs->list, run, in_all);
 	runs->count--;
 	run->job->context = NULL;
 	drop_timer(run);
+}
+
+static void
+drop(struct run *run)
+{
+	leave(run);
 	free(run);
 }
 
 static void
-end(struct run *run, const struct outcome *outcome)
+end(struct run *run, const struct outcome *ended)
 {
 	struct runs *runs = run->runs;
-	struct ledger_job *job = run->job;
+	struct outcome outcome = *ended;
 	handler_close(&run->handler);
-	log_end(run, outcome);
-	drop(run);
+	if (outcome.measured)
+		outcome.errors = (struct span){ run->handler.errors.bytes,
+			run->handler.errors.count };
+	log_end(run, &outcome);
+	leave(run);
 	tell_title(runs);
-	runs->on_ended(runs->context, job, outcome);
+	runs->on_ended(runs->context, run->job, &outcome);
+	free(run);
 }
 
 /* ---- processes: reaping and sweeping ---- */
@@ -201,22 +212,34 @@ find_process(const struct runs *runs, pid_t pid)
 }
 
 static struct outcome
-outcome_of_process(const struct run *run, const siginfo_t *info)
+outcome_of_status(const struct run *run, int status)
 {
 	if (run->interrupted)
 		return outcome_of_stop();
-	struct outcome outcome = info->si_code == CLD_EXITED
-	    ? outcome_of_exit(info->si_status, run->refusals,
+	struct outcome outcome = WIFEXITED(status)
+	    ? outcome_of_exit(WEXITSTATUS(status), run->refusals,
 		  random_next(&run->runs->random))
-	    : outcome_of_signal(info->si_status);
+	    : outcome_of_signal(WTERMSIG(status));
 	outcome.asked = run->asked;
 	return outcome;
 }
 
-static void
-reaped(struct run *run, const siginfo_t *info)
+static int64_t
+ms_of(const struct timeval *time)
 {
-	run->outcome = outcome_of_process(run, info);
+	return time->tv_sec * SECOND_MS + time->tv_usec / 1000;
+}
+
+static void
+reaped(struct run *run, int status, const struct rusage *usage)
+{
+	struct outcome *outcome = &run->outcome;
+	*outcome = outcome_of_status(run, status);
+	outcome->measured = true;
+	outcome->core = WIFSIGNALED(status) && WCOREDUMP(status);
+	outcome->duration_ms = clock_monotonic_ms() - run->began_ms;
+	outcome->cpu_ms = ms_of(&usage->ru_utime) + ms_of(&usage->ru_stime);
+	outcome->rss_bytes = usage->ru_maxrss * INT64_C(1024);
 	run->state = RUN_SWEEPING;
 	drop_timer(run);
 	handler_reaped(&run->handler);
@@ -229,15 +252,18 @@ reap(struct runs *runs)
 {
 	for (;;) {
 		siginfo_t info = { 0 };
+		struct rusage usage;
+		int status;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
 		    info.si_pid == 0)
 			return;
 		struct run *run = find_process(runs, info.si_pid);
 		if (run != NULL)
 			handler_signal(&run->handler, SIGKILL);
-		waitid(P_PID, (id_t)info.si_pid, &info, WEXITED);
+		if (wait4(info.si_pid, &status, 0, &usage) != info.si_pid)
+			return;
 		if (run != NULL)
-			reaped(run, &info);
+			reaped(run, status, &usage);
 		else
 			orphans_reaped(&runs->orphans, info.si_pid);
 	}

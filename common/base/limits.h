@@ -87,6 +87,10 @@
 /* What is kept of the reason why an attempt failed. */
 #define REASON_BYTES_MAX 160
 
+/* What is kept of what a handler wrote to stderr, with each of its last
+ * attempts: where it begins to complain is what tells most. */
+#define STDERR_BYTES_MAX 4096
+
 /* One log line. At most PIPE_BUF, so that lines of several processes on one
  * pipe never mix. */
 #define LOG_LINE_BYTES_MAX 4096

@@ -13,6 +13,7 @@
 #include "base/name.h"
 #include "base/random.h"
 #include "base/refusal.h"
+#include "core/certificate.h"
 #include "core/demand.h"
 #include "core/job.h"
 #include "core/key.h"
@@ -87,6 +88,7 @@ struct outcome {
 	int64_t delay_ms;     /* of VERDICT_RETRY; 0..DURATION_MS_MAX */
 	bool crashed;	      /* a signal ended it */
 	struct span reason;
+	struct remains remains;
 };
 
 struct fact {

@@ -3,11 +3,12 @@
  * Requests and notifications as the queue, the supervisor and the workers read
  * them: the envelope, then the params, by the decoder of every method. What is
  * decoded is within the ranges of its field, and written and read again it is
- * the same.
+ * the same. And how a run ended, as the queue reads it of an answer.
  *
  * Input: messages one behind the other, as from a socket.
  */
 #include "base/name.h"
+#include "queue/verdict.h"
 #include "tests/fuzz/fuzz.h"
 #include "wire/method.h"
 
@@ -191,6 +192,37 @@ static const struct {
 };
 /* clang-format on */
 
+/* ---- how a run ended ---- */
+
+static void
+check_remains(const struct remains *remains)
+{
+	unsigned known = remains->known;
+	CHECK(known < 2 * REMAINS_RSS);
+	CHECK((known & REMAINS_EXIT) || remains->exit == 0);
+	CHECK((known & REMAINS_SIGNAL)
+		? remains->signal >= 1 && remains->signal <= SIGNAL_MAX
+		: remains->signal == 0);
+	CHECK(remains->duration_ms >= 0 &&
+	    remains->duration_ms <= DURATION_MS_MAX);
+	CHECK(remains->cpu_ms >= 0 && remains->cpu_ms <= DURATION_MS_MAX);
+	CHECK(remains->rss_bytes >= 0);
+	CHECK(remains->errors.count <= STDERR_BYTES_MAX);
+}
+
+static void
+try_verdict(const msgpack_object *error)
+{
+	const struct outcome outcome = verdict_read(error);
+	/* What the queue alone may say comes from no worker. */
+	CHECK(outcome.verdict < VERDICT_DIED);
+	CHECK(outcome.delay_ms >= 0 && outcome.delay_ms <= DURATION_MS_MAX);
+	CHECK(error != NULL || outcome.verdict == VERDICT_DONE);
+	CHECK(outcome.verdict == VERDICT_DONE || outcome.reason.count > 0);
+	CHECK(outcome.reason.count <= MESSAGE_BYTES_MAX);
+	check_remains(&outcome.remains);
+}
+
 /* ---- one message ---- */
 
 static msgpack_zone zone;
@@ -229,6 +261,8 @@ try_method(enum method method, const struct message *message)
 		return;
 	}
 	methods[method].check(&params);
+	if (method == METHOD_result)
+		try_verdict(params.result.error);
 	struct message_writer writer;
 	struct buffer buffer = { 0 };
 	bool is_request = message->kind == MESSAGE_REQUEST;
@@ -254,7 +288,9 @@ try_message(const char *bytes, size_t count)
 		/* The scanner vouched for these. */
 		CHECK(strcmp(reason, "no memory to read it") != 0);
 		CHECK(strncmp(reason, "not one whole", 13) != 0);
-	} else if (message.kind != MESSAGE_RESPONSE) {
+	} else if (message.kind == MESSAGE_RESPONSE) {
+		try_verdict(message.error);
+	} else {
 		CHECK(message.params == NULL ||
 		    message.params->type == MSGPACK_OBJECT_MAP);
 		CHECK(!message.odd_params || message.params == NULL);

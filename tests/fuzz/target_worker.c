@@ -38,6 +38,10 @@ check_verdict(const msgpack_object *error, const struct outcome *outcome)
 	CHECK(span_is_text(verdict, name));
 	CHECK(object_span(map_find(error, "reason"), &reason));
 	CHECK(reason.count <= REASON_BYTES_MAX);
+	struct span errors = { 0 };
+	object_span(map_find(error, "stderr"), &errors);
+	CHECK(span_is(errors, outcome->errors));
+	CHECK(ledger.errors_bytes <= LEDGER_ERRORS_BYTES_MAX);
 }
 
 static void
@@ -199,10 +203,8 @@ deliver(struct source *source)
 /* ---- what happens here ---- */
 
 static struct outcome
-outcome_from(struct source *source)
+outcome_of_byte(uint8_t how, uint8_t number)
 {
-	uint8_t how = source_byte(source);
-	uint8_t number = source_byte(source);
 	switch (how % 4) {
 	case 0:
 		return outcome_of_exit(number, how / 4u, how);
@@ -212,6 +214,26 @@ outcome_from(struct source *source)
 		return outcome_of_errno(number);
 	}
 	return outcome_of_stop();
+}
+
+/* With a lot of stderr, so that the bound of all is met. */
+static struct outcome
+outcome_from(struct source *source)
+{
+	static const char errors[STDERR_BYTES_MAX];
+	uint8_t how = source_byte(source);
+	uint8_t number = source_byte(source);
+	struct outcome outcome = outcome_of_byte(how, number);
+	if (how & 64) {
+		outcome.measured = true;
+		outcome.core = how & 32;
+		outcome.asked = how & 128;
+		outcome.duration_ms = outcome.cpu_ms = number;
+		outcome.rss_bytes = number * INT64_C(1000000);
+		outcome.errors =
+		    (struct span){ errors, number * sizeof(errors) / 255 };
+	}
+	return outcome;
 }
 
 /* The nth of those that run or are being stopped. */

@@ -3,6 +3,8 @@
 #include "tests/support/memory.h"
 #include "worker/ledger.h"
 
+#include "base/limits.h"
+
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdio.h>
@@ -377,6 +379,63 @@ Test(ledger, what_ends_while_the_queue_is_away_is_sent_after_the_reconnect)
 	answer(job->msgid);
 	cr_assert(ledger_is_settled(&ledger));
 }
+
+static void
+fail_with(struct ledger_job *job, const char *errors, size_t count)
+{
+	struct outcome outcome = failed;
+	outcome.errors = (struct span){ errors, count };
+	finish(job, &outcome);
+}
+
+Test(ledger, what_a_failure_left_behind_is_sent_again_with_it)
+{
+	char errors[] = "oh dear";
+	struct ledger_job *job = deliver(5, 2);
+	fail_with(job, errors, 7);
+	memset(errors, 'x', sizeof(errors)); /* it has its own */
+	cr_assert(span_is_text(job->outcome.errors, "oh dear"));
+	tell(LEDGER_LOST);
+	tell(LEDGER_CONNECTED);
+	cr_assert_eq(ledger_resend(&ledger), job);
+	cr_assert(span_is_text(job->outcome.errors, "oh dear"));
+	cr_assert_eq(ledger.errors_bytes, 7);
+	answer(job->msgid);
+	cr_assert_eq(ledger.errors_bytes, 0);
+	struct outcome outcome = done;
+	outcome.errors = SPAN_LITERAL("it went well");
+	finish(deliver(6, 1), &outcome);
+	cr_assert_eq(ledger.errors_bytes, 0, "of what is done nothing is kept");
+}
+
+Test(ledger, what_failures_leave_behind_is_bounded)
+{
+	static const char errors[STDERR_BYTES_MAX];
+	unsigned room = LEDGER_ERRORS_BYTES_MAX / STDERR_BYTES_MAX;
+	for (uint64_t id = 1; id <= room; id++)
+		fail_with(deliver(id, 1), errors, sizeof(errors));
+	struct ledger_job *job = deliver(room + 1, 1);
+	fail_with(job, "x", 1);
+	cr_assert_eq(job->outcome.errors.count, 0);
+	cr_assert_eq(job->outcome.verdict, OUTCOME_FAIL);
+	settle(1);
+	job = deliver(room + 2, 1);
+	fail_with(job, "x", 1);
+	cr_assert_eq(job->outcome.errors.count, 1, "there is room again");
+}
+
+#if MEMORY_CAN_FAIL
+Test(ledger, without_memory_a_failure_is_told_without_what_it_left_behind)
+{
+	struct ledger_job *job = deliver(1, 1);
+	fail_memory(1);
+	fail_with(job, "x", 1);
+	fail_memory(0);
+	cr_assert_eq(wishes.send, job);
+	cr_assert_eq(job->outcome.errors.count, 0);
+	cr_assert_eq(job->outcome.verdict, OUTCOME_FAIL);
+}
+#endif
 
 Test(ledger, what_runs_through_a_reconnect_is_a_request)
 {
@@ -895,6 +954,12 @@ number_of_failures(void)
 }
 
 static void
+bytes_of_failures(void)
+{
+	ledger.errors_bytes++;
+}
+
+static void
 response_of_the_future(void)
 {
 	ledger.responses = 1;
@@ -942,6 +1007,7 @@ Test(ledger, verify_names_the_rule_that_each_lie_breaks)
 		{ number_in_hand, "a counter is wrong" },
 		{ number_of_the_stopping, "a counter is wrong" },
 		{ number_of_failures, "a counter is wrong" },
+		{ bytes_of_failures, "a counter is wrong" },
 		{ response_of_the_future, "a response was never given" },
 		{ sent_without_a_connection,
 		    "a lost connection is owed something" },

@@ -75,6 +75,24 @@ many(char byte, size_t count)
 	return bytes;
 }
 
+Test(output, how_it_began_is_kept_as_it_came)
+{
+	static struct output_head head;
+	char wanted[STDERR_BYTES_MAX + 10];
+	for (size_t i = 0; i < sizeof(wanted); i++)
+		wanted[i] = (char)(i % 251);
+	output_head_feed(&head, wanted, 0);
+	cr_expect_eq(head.count, 0);
+	for (size_t at = 0; at < sizeof(wanted);) {
+		size_t part = sizeof(wanted) - at < 999 ? 11 : 999;
+		output_head_feed(&head, wanted + at, part);
+		at += part;
+		cr_expect_eq(
+		    head.count, at < STDERR_BYTES_MAX ? at : STDERR_BYTES_MAX);
+	}
+	cr_expect_eq(memcmp(head.bytes, wanted, STDERR_BYTES_MAX), 0);
+}
+
 Test(output, is_cut_into_lines)
 {
 	feed("one\ntwo\n");

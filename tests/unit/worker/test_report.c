@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/report.h"
 
+#include "base/limits.h"
 #include "wire/message.h"
 
 #include <criterion/criterion.h>
@@ -61,6 +62,14 @@ number(const msgpack_object *map, const char *key)
 	return value;
 }
 
+static bool
+is_true(const msgpack_object *map, const char *key)
+{
+	const msgpack_object *value = map_find(map, key);
+	return value != NULL && value->type == MSGPACK_OBJECT_BOOLEAN &&
+	    value->via.boolean;
+}
+
 Test(report, done_is_nil_and_nil)
 {
 	respond(outcome_of_exit(0, 0, 0));
@@ -101,8 +110,36 @@ Test(report, a_signal_that_the_queue_asked_for_is_no_crash)
 	cr_expect(has_text(message.error, "verdict", "fail"));
 	cr_expect(
 	    has_text(message.error, "reason", "killed by signal 15 (TERM)"));
-	cr_expect_null(map_find(message.error, "signal"));
-	cr_expect_eq(message.error->via.map.size, 2);
+	cr_expect_eq(number(message.error, "signal"), 15);
+	cr_expect(is_true(message.error, "asked"), "this is how it knows");
+	cr_expect_eq(message.error->via.map.size, 4);
+}
+
+Test(report, what_the_process_left_behind_goes_with_a_failure)
+{
+	static char errors[STDERR_BYTES_MAX];
+	struct span span;
+	struct outcome outcome = outcome_of_signal(SIGSEGV);
+	outcome.measured = true;
+	outcome.core = true;
+	outcome.duration_ms = 1204;
+	outcome.cpu_ms = 330;
+	outcome.rss_bytes = INT64_C(5) << 32;
+	memset(errors, '\0', sizeof(errors));
+	outcome.errors = (struct span){ errors, sizeof(errors) };
+	respond(outcome);
+	cr_expect_eq(number(message.error, "duration_ms"), 1204);
+	cr_expect_eq(number(message.error, "cpu_ms"), 330);
+	cr_expect_eq(number(message.error, "rss_bytes"), INT64_C(5) << 32);
+	cr_expect(is_true(message.error, "core"));
+	cr_assert(object_span(map_find(message.error, "stderr"), &span));
+	cr_expect_eq(span.count, sizeof(errors));
+	cr_expect_eq(memcmp(span.bytes, errors, sizeof(errors)), 0);
+	cr_expect_eq(message.error->via.map.size, 8);
+	outcome = outcome_of_exit(0, 0, 0);
+	outcome.measured = true;
+	respond(outcome);
+	cr_expect_null(message.error, "what is done needs none");
 }
 
 Test(report, what_was_not_begun_was_stopped)
@@ -112,6 +149,9 @@ Test(report, what_was_not_begun_was_stopped)
 	outcome.asked = true;
 	respond(outcome);
 	cr_expect(has_text(message.error, "reason", "it was stopped"));
+	cr_expect_null(map_find(message.error, "signal"));
+	cr_expect(is_true(message.error, "asked"));
+	cr_expect_eq(message.error->via.map.size, 3);
 }
 
 Test(report, not_now_has_its_delay)

@@ -2,6 +2,8 @@
 /* Runs with real processes: sh is the handler. */
 #include "worker/run.h"
 
+#include "sys/clock.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,9 +29,15 @@ static bool ended[JOBS_MAX + 1];
 static unsigned ended_count;
 static int log_ends[2];
 
+static char errors[STDERR_BYTES_MAX + 1]; /* of the last that ended */
+
 static void
 on_ended(void *context, struct ledger_job *job, const struct outcome *outcome)
 {
+	cr_assert_leq(outcome->errors.count, STDERR_BYTES_MAX);
+	memset(errors, 0, sizeof(errors));
+	if (outcome->errors.count > 0)
+		memcpy(errors, outcome->errors.bytes, outcome->errors.count);
 	cr_assert_eq(context, &ended);
 	cr_assert(job->id > 0 && job->id <= JOBS_MAX);
 	cr_assert_not(ended[job->id], "it ended twice");
@@ -199,6 +207,56 @@ Test(run, the_exit_status_is_the_outcome)
 	cr_expect_eq(runs.count, 0);
 }
 
+Test(run, what_a_process_used_is_measured)
+{
+	int64_t before_ms = clock_monotonic_ms();
+	run("sleep 0.05; x=0; while [ $x -lt 3000 ]; do x=$((x+1)); done; "
+	    "dd if=/dev/zero of=/dev/null bs=48M count=1; exit 1");
+	int64_t took_ms = clock_monotonic_ms() - before_ms;
+	cr_expect(outcomes[1].measured);
+	cr_expect_geq(outcomes[1].duration_ms, 50);
+	cr_expect_leq(outcomes[1].duration_ms, took_ms);
+	cr_expect_gt(outcomes[1].cpu_ms, 0);
+	cr_expect_leq(outcomes[1].cpu_ms, took_ms);
+	cr_expect_gt(outcomes[1].rss_bytes, INT64_C(48) << 20,
+	    "of the hungriest, in bytes: %lld",
+	    (long long)outcomes[1].rss_bytes);
+	cr_expect_not(outcomes[1].core);
+}
+
+Test(run, its_stderr_is_kept_as_it_began)
+{
+	run("echo out; echo oh >&2; echo dear >&2; exit 1");
+	cr_expect_str_eq(errors, "oh\ndear\n");
+	run("echo out; exit 1");
+	cr_expect_str_eq(errors, "");
+	run("echo first >&2; seq 100000 199999 >&2; kill -9 $$");
+	cr_expect_eq(strlen(errors), STDERR_BYTES_MAX);
+	cr_expect_eq(strncmp(errors, "first\n100000\n", 13), 0);
+	run("sh -c 'sleep 0.01; echo late >&2' & wait; exit 3");
+	cr_expect_str_eq(errors, "late\n", "of all that it started");
+	run("exec 2>&-; exit 4");
+	cr_expect_str_eq(errors, "");
+}
+
+/* Where cores go is the host's affair; that there is one is the kernel's
+ * word. */
+Test(run, a_core_is_told)
+{
+	char pattern[8] = "";
+	int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	cr_assert_gt(read(fd, pattern, sizeof(pattern) - 1), 0);
+	close(fd);
+	run("ulimit -c 0; kill -SEGV $$");
+	cr_expect_eq(outcomes[1].number, SIGSEGV);
+	cr_expect(!outcomes[1].core || pattern[0] == '|');
+	run("cd $1 && ulimit -c unlimited && kill -SEGV $$");
+	cr_expect_eq(outcomes[1].number, SIGSEGV);
+	if (pattern[0] != '/' && pattern[0] != '|')
+		cr_expect(outcomes[1].core);
+}
+
 Test(run, not_now_grows_with_the_deliveries_that_did_not_count)
 {
 	const struct outcome *outcome = run("exit 75");
@@ -364,6 +422,16 @@ Test(run, stop_kills_it)
 	runs_stop(&runs, &jobs[1]);
 	wait_ended(1);
 	cr_expect_eq(outcomes[1].cause, OUTCOME_CAUSE_SIGNAL);
+}
+
+Test(run, what_is_not_begun_is_not_measured)
+{
+	command[0] = "/nonexistent/handler";
+	run("");
+	command[0] = "sh";
+	cr_expect_eq(outcomes[1].cause, OUTCOME_CAUSE_CANNOT_RUN);
+	cr_expect_not(outcomes[1].measured);
+	cr_expect_str_eq(errors, "");
 }
 
 Test(run, interrupted_ones_are_given_back_whatever_they_say)

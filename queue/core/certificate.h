@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Of what a run died.
+ */
+#ifndef GSQ_CORE_CERTIFICATE_H
+#define GSQ_CORE_CERTIFICATE_H
+
+#include "base/limits.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What is known of a run that has ended. */
+enum remains_known {
+	REMAINS_EXIT = 1 << 0,
+	REMAINS_SIGNAL = 1 << 1,
+	REMAINS_DURATION = 1 << 2,
+	REMAINS_CPU = 1 << 3,
+	REMAINS_RSS = 1 << 4
+};
+
+/* What a run leaves behind beside its verdict: what its worker says, who need
+ * not say anything. */
+struct remains {
+	uint8_t known; /* of enum remains_known, else 0 below */
+	uint8_t exit;
+	uint8_t signal;	     /* 1..SIGNAL_MAX */
+	bool core;	     /* it left a core */
+	int64_t duration_ms; /* 0..DURATION_MS_MAX, as the next one */
+	int64_t cpu_ms;
+	int64_t rss_bytes;  /* from 0 */
+	struct span errors; /* how its stderr began; borrowed, at most
+			     * STDERR_BYTES_MAX */
+};
+
+/* The greatest number of a signal. */
+#define SIGNAL_MAX 64
+
+#endif
