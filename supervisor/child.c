@@ -196,6 +196,8 @@ child_is_transient(int error)
 static pid_t
 start_process(const struct program *program, int channel, int listener)
 {
+	static const struct confinement worker = { .oom_at_least =
+						       CONFINE_OOM_WORKER };
 	const int fds[] = { channel, listener };
 	const struct spawn spawn = { .path = program->path,
 		.argv = program->argv,
@@ -205,6 +207,7 @@ start_process(const struct program *program, int channel, int listener)
 		.error_fd = -1,
 		.fds = fds,
 		.fd_count = listener >= 0 ? 2 : 1,
+		.confinement = listener < 0 ? &worker : NULL,
 		.death_signal = SIGCONT,
 		.new_session = true };
 	return spawn_process(&spawn);

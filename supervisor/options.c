@@ -263,6 +263,8 @@ take_pools(struct options *options, const struct command_line *said)
 	options->own_pool = said->pool;
 	options->own_pool.min_demand = said->pool.max_demand / 2;
 	options->own_pool.command = said->command;
+	options->own_pool.nice = POOL_AS_IT_IS;
+	options->own_pool.oom_score_adj = POOL_AS_IT_IS;
 	options->pools = &options->own_pool;
 	options->pool_count = 1;
 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Fixed arguments of the longer of the two command lines, with room. */
-#define ARGUMENTS_MAX 64
+#define ARGUMENTS_MAX 96
 
 /* /proc/self/exe and not argv[0]: it is right however we were called. */
 static int
@@ -103,6 +103,44 @@ add_limit(char **fixed, const char *option, int64_t limit, char text[24])
 	return 2;
 }
 
+static size_t
+add_text(char **fixed, const char *option, const char *text)
+{
+	if (text == NULL)
+		return 0;
+	fixed[0] = word(option);
+	fixed[1] = word(text);
+	return 2;
+}
+
+static size_t
+add_number(char **fixed, const char *option, int64_t number, char text[24])
+{
+	if (number == POOL_AS_IT_IS)
+		return 0;
+	snprintf(text, 24, "%" PRId64, number);
+	return add_text(fixed, option, text);
+}
+
+/* What the handlers of a pool may have, and as whom they run. */
+static size_t
+add_confinement(
+    struct program *program, char **fixed, const struct pool_options *pool)
+{
+	size_t count = 0;
+	for (size_t i = 0; pool->limits != NULL && pool->limits[i] != NULL; i++)
+		count += add_text(fixed + count, "--limit", pool->limits[i]);
+	count += add_text(fixed + count, "--user", pool->user);
+	count += add_text(fixed + count, "--umask", pool->umask);
+	count += add_text(fixed + count, "--cwd", pool->cwd);
+	count += add_number(fixed + count, "--nice", pool->nice, program->nice);
+	count += add_number(fixed + count, "--oom-score-adj",
+	    pool->oom_score_adj, program->oom_score_adj);
+	if (pool->no_new_privs)
+		fixed[count++] = word("--no-new-privs");
+	return count;
+}
+
 int
 program_init_queue(struct program *program, const struct options *options)
 {
@@ -149,6 +187,7 @@ program_init_worker(struct program *program, const struct options *options,
 	size_t count = 17;
 	count += add_heartbeat(
 	    program, fixed + count, options->configuration.hang_timeout_ms);
+	count += add_confinement(program, fixed + count, pool);
 	count += add_limit(
 	    fixed + count, "--max-jobs", pool->max_jobs, program->max_jobs);
 	count += add_limit(

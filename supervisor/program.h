@@ -20,6 +20,8 @@ struct program {
 	char max_demand[24];
 	char min_demand[24];
 	char heartbeat[24]; /* milliseconds */
+	char nice[24];
+	char oom_score_adj[24];
 	char max_jobs[24];
 	char max_rss[24]; /* bytes */
 	char max_age[24]; /* milliseconds */

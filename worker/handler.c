@@ -170,6 +170,8 @@ open_ends(struct ends *ends, struct span body)
 static pid_t
 start_process(const struct handler_command *command, const struct ends *ends)
 {
+	static struct log_limit told = { .event = "confinement" };
+	const char *step = NULL;
 	const struct spawn spawn = { .path = command->argv[0],
 		.argv = command->argv,
 		.environment = command->environment,
@@ -177,8 +179,16 @@ start_process(const struct handler_command *command, const struct ends *ends)
 		.output_fd = ends->theirs[STDOUT_FILENO],
 		.error_fd = ends->theirs[STDERR_FILENO],
 		.death_signal = SIGKILL,
-		.new_session = true };
-	return spawn_process(&spawn);
+		.new_session = true,
+		.confinement = command->confinement,
+		.ret_step = &step };
+	pid_t pid = spawn_process(&spawn);
+	if (pid < 0 && step != NULL && log_allows(&told))
+		log_event(LOG_WARNING, "confinement",
+		    "what=%s error=\"%s\" hint=\"the handler cannot have what "
+		    "its pool says\"",
+		    step, strerror((int)-pid));
+	return pid;
 }
 
 /* A stream that cannot be watched is closed; the handler then sees EPIPE, which

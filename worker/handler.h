@@ -9,6 +9,7 @@
 #define GSQ_WORKER_HANDLER_H
 
 #include "base/span.h"
+#include "sys/confine.h"
 #include "worker/output.h"
 
 #include <event2/event.h>
@@ -43,6 +44,7 @@ struct handler {
 struct handler_command {
 	char *const *argv; /* argv[0] is looked for in PATH */
 	char *const *environment;
+	const struct confinement *confinement;
 };
 
 /*

@@ -24,6 +24,13 @@ enum option_key {
 	KEY_CHANNEL,
 	KEY_HEARTBEAT,
 	KEY_REST,
+	KEY_LIMIT,
+	KEY_USER,
+	KEY_UMASK,
+	KEY_CWD,
+	KEY_NICE,
+	KEY_OOM,
+	KEY_NO_NEW_PRIVS,
 	KEY_MAX_JOBS,
 	KEY_MAX_RSS,
 	KEY_MAX_AGE,
@@ -48,6 +55,18 @@ static const struct argp_option option_table[] = {
 	    "descriptor that leads to the supervisor", 0 },
 	{ "heartbeat", KEY_HEARTBEAT, "MS", 0,
 	    "tell the supervisor so often that all is well (never)", 0 },
+	{ "limit", KEY_LIMIT, "RESOURCE=N", 0,
+	    "a resource limit of the handlers; may be repeated", 0 },
+	{ "user", KEY_USER, "USER", 0, "as whom they run", 0 },
+	{ "umask", KEY_UMASK, "OCTAL", 0, "their umask", 0 },
+	{ "cwd", KEY_CWD, "DIR", 0, "where they run", 0 },
+	{ "nice", KEY_NICE, "N", 0, "how nice they are", 0 },
+	{ "oom-score-adj", KEY_OOM, "N", 0,
+	    "how gladly the kernel kills them when memory runs out (at least "
+	    "600)",
+	    0 },
+	{ "no-new-privs", KEY_NO_NEW_PRIVS, NULL, 0,
+	    "they cannot become anybody else", 0 },
 	{ "rest", KEY_REST, "0|1", 0,
 	    "begin nothing until the supervisor says so (0)", 0 },
 	{ "max-jobs", KEY_MAX_JOBS, "N", 0,
@@ -82,7 +101,7 @@ static const struct argp parser = {
 	       "Exit status of COMMAND: 0 done, 75 or 111 not now, 65 or 100 "
 	       "hopeless, 126 or 127 the command is broken, others failed.\n\n"
 	       "Exit status: 0 stopped, 64 usage, 69 the supervisor died, 70 "
-	       "bug.",
+	       "bug, 78 the user of --user.",
 };
 
 __attribute__((format(printf, 1, 2), noreturn)) static void
@@ -133,10 +152,60 @@ print_version(void)
 	exit(0);
 }
 
+static void
+parse_limit(struct confinement *confinement, const char *text)
+{
+	struct confine_limit limit;
+	if (!confine_parse_limit(text, &limit))
+		usage_error("--limit must be as nofile=1024 or as=2GiB, not "
+			    "'%s'",
+		    text);
+	if (confinement->limit_count == CONFINE_LIMITS_MAX)
+		usage_error("more than %d --limit", CONFINE_LIMITS_MAX);
+	confinement->limits[confinement->limit_count++] = limit;
+}
+
+/* True when it was one of the handlers' confinement. */
+static bool
+parse_confinement(struct confinement *confinement, int key, const char *text)
+{
+	switch (key) {
+	case KEY_LIMIT:
+		parse_limit(confinement, text);
+		return true;
+	case KEY_USER:
+		confinement->user = text;
+		return true;
+	case KEY_UMASK:
+		if (!confine_parse_umask(text, &confinement->umask))
+			usage_error("--umask must be as 027, not '%s'", text);
+		confinement->has_umask = true;
+		return true;
+	case KEY_CWD:
+		confinement->directory = text;
+		return true;
+	case KEY_NICE:
+		confinement->nice = (int)parse_number("--nice", text, -20, 19);
+		confinement->has_nice = true;
+		return true;
+	case KEY_OOM:
+		confinement->oom_score_adj =
+		    (int)parse_number("--oom-score-adj", text, -1000, 1000);
+		confinement->has_oom = true;
+		return true;
+	case KEY_NO_NEW_PRIVS:
+		confinement->no_new_privileges = true;
+		return true;
+	}
+	return false;
+}
+
 static error_t
 parse_option(int key, char *text, struct argp_state *state)
 {
 	struct command_line *said = state->input;
+	if (parse_confinement(&said->options->confinement, key, text))
+		return 0;
 	struct options *options = said->options;
 	switch (key) {
 	case 'd':
@@ -241,6 +310,27 @@ check_demand(struct options *options, bool has_min)
 		usage_error("--min-demand must be less than --max-demand");
 }
 
+/* A handler in another's name has that one's home. */
+static int
+take_user(struct confinement *confinement)
+{
+	const char *user = confinement->user;
+	if (user == NULL)
+		return OPTIONS_GO_ON;
+	int error = confine_find_user(confinement, user);
+	if (error == 0 && !confine_may_become(confinement))
+		error = EPERM;
+	if (error == 0) {
+		confine_adopt_home(confinement);
+		return OPTIONS_GO_ON;
+	}
+	fprintf(stderr, "worker: user '%s': %s\n", user,
+	    error == ENOENT	 ? "there is none"
+		: error == EPERM ? "only root can run handlers as another user"
+				 : strerror(error));
+	return EXIT_CONFIGURATION;
+}
+
 int
 options_read(struct options *options, int argc, char **argv)
 {
@@ -248,6 +338,7 @@ options_read(struct options *options, int argc, char **argv)
 	memset(options, 0, sizeof(*options));
 	options->max_demand = 1;
 	options->channel_fd = -1;
+	options->confinement.oom_at_least = CONFINE_OOM_HANDLER;
 	name_set(&options->queue, SPAN_LITERAL("default"));
 	if (argp_parse(&parser, argc, argv,
 		ARGP_IN_ORDER | ARGP_NO_HELP | ARGP_NO_EXIT, NULL,
@@ -264,5 +355,5 @@ options_read(struct options *options, int argc, char **argv)
 	if (options->name.text[0] == '\0')
 		snprintf(options->name.text, sizeof(options->name.text),
 		    "pid-%d", (int)getpid());
-	return OPTIONS_GO_ON;
+	return take_user(&options->confinement);
 }

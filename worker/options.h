@@ -7,6 +7,7 @@
 #define GSQ_WORKER_OPTIONS_H
 
 #include "base/name.h"
+#include "sys/confine.h"
 #include "worker/renewal.h"
 
 #include <limits.h>
@@ -15,9 +16,10 @@
 
 #define OPTIONS_GO_ON (-1)
 
-#define EXIT_USAGE	 64
-#define EXIT_UNAVAILABLE 69
-#define EXIT_BUG	 70
+#define EXIT_USAGE	   64
+#define EXIT_UNAVAILABLE   69
+#define EXIT_BUG	   70
+#define EXIT_CONFIGURATION 78
 
 struct options {
 	char directory[PATH_MAX];
@@ -29,6 +31,7 @@ struct options {
 	int channel_fd;	      /* -1: none */
 	int64_t heartbeat_ms; /* between two; 0: none */
 	struct renewal_limits renewal;
+	struct confinement confinement; /* of the handlers */
 	bool rest; /* nothing is begun until the supervisor says so */
 	bool verbose;
 	char **command; /* borrowed from argv; ends with NULL */
@@ -36,8 +39,9 @@ struct options {
 
 /*
  * OPTIONS_GO_ON, or the status to exit with when the words for the user have
- * been written: 0 for help and version, 64 for a wrong command line. argv must
- * stay good as long as the options.
+ * been written: 0 for help and version, 64 for a wrong command line, 78 for a
+ * user that is not there or may not be become. argv must stay good as long as
+ * the options.
  */
 int options_read(struct options *options, int argc, char **argv);
 

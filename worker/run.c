@@ -314,6 +314,7 @@ start_process(struct run *run)
 	const struct handler_command command = {
 		.argv = runs->options->command,
 		.environment = environment_of_job(&runs->environment, &job),
+		.confinement = &runs->confinement,
 	};
 	int error = handler_start(&run->handler, runs->base, &command,
 	    run->job->id, (struct span){ run->body, run->body_bytes });
@@ -322,9 +323,6 @@ start_process(struct run *run)
 		end(run, &outcome);
 		return;
 	}
-	if (runs->raised)
-		prlimit(
-		    run->handler.pid, RLIMIT_NOFILE, &runs->descriptors, NULL);
 	log_event(LOG_DEBUG, "run",
 	    "job=%" PRIu64 " attempt=%" PRId64 " handler_pid=%d", run->job->id,
 	    run->attempt, (int)run->handler.pid);
@@ -580,18 +578,30 @@ runs_any_since(const struct runs *runs, int64_t began_ms)
 
 /* ---- life ---- */
 
+/* Handlers have the limit as we found it, unless their pool says another. */
+static void
+keep_descriptors(struct confinement *confinement, const struct rlimit *found)
+{
+	for (size_t i = 0; i < confinement->limit_count; i++)
+		if (confinement->limits[i].resource == RLIMIT_NOFILE)
+			return;
+	confinement->limits[confinement->limit_count++] =
+	    (struct confine_limit){ RLIMIT_NOFILE, *found };
+}
+
 /* Many handlers at once need more descriptors than a shell's default. */
 static void
 raise_descriptors(struct runs *runs)
 {
 	rlim_t wanted =
 	    OWN_FDS + (rlim_t)HANDLER_FDS * runs->options->max_demand;
-	if (getrlimit(RLIMIT_NOFILE, &runs->descriptors) != 0 ||
-	    runs->descriptors.rlim_cur >= wanted)
+	struct rlimit found;
+	if (getrlimit(RLIMIT_NOFILE, &found) != 0 || found.rlim_cur >= wanted)
 		return;
-	struct rlimit raised = runs->descriptors;
+	struct rlimit raised = found;
 	raised.rlim_cur = wanted < raised.rlim_max ? wanted : raised.rlim_max;
-	runs->raised = setrlimit(RLIMIT_NOFILE, &raised) == 0;
+	if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+		keep_descriptors(&runs->confinement, &found);
 }
 
 /* What is needed for processes and by no built-in handler. */
@@ -623,6 +633,7 @@ runs_init(struct runs *runs, struct event_base *base,
 	runs->options = options;
 	runs->on_ended = on_ended;
 	runs->context = context;
+	runs->confinement = options->confinement;
 	TAILQ_INIT(&runs->list);
 	runs->random.state =
 	    (uint64_t)clock_monotonic_us() ^ (uint64_t)getpid() << 32;

@@ -52,8 +52,7 @@ struct runs {
 	struct event sweep_timer;
 	bool sweep_failed;
 	bool unkillable_told;
-	struct rlimit descriptors; /* as we found it, for the handlers */
-	bool raised;
+	struct confinement confinement; /* of the handlers */
 };
 
 /* 0 or an errno. options must stay good. */

@@ -7,6 +7,7 @@
 #include "base/units.h"
 
 #include "sys/configuration_text.h"
+#include "sys/confine.h"
 
 #include <confuse.h>
 #include <ctype.h>
@@ -287,6 +288,30 @@ check_restart(cfg_t *section, cfg_opt_t *option)
 }
 
 static int
+check_umask(cfg_t *section, cfg_opt_t *option)
+{
+	mode_t value;
+	return expect_word(section, option,
+	    confine_parse_umask(cfg_opt_getnstr(option, 0), &value),
+	    "octal as in 027");
+}
+
+static int
+check_absolute(cfg_t *section, cfg_opt_t *option)
+{
+	return expect_word(section, option, *cfg_opt_getnstr(option, 0) == '/',
+	    "a path that begins with /");
+}
+
+static int
+check_yes(cfg_t *section, cfg_opt_t *option)
+{
+	const char *text = cfg_opt_getnstr(option, 0);
+	return expect_word(section, option,
+	    strcmp(text, "yes") == 0 || strcmp(text, "no") == 0, "yes or no");
+}
+
+static int
 check_size(cfg_t *section, cfg_opt_t *option)
 {
 	uint64_t value;
@@ -404,6 +429,23 @@ check_workers(cfg_t *root, cfg_opt_t *option)
 		cfg_error(root, "more than %d workers in all", CHILDREN_MAX);
 }
 
+static void
+check_limits(cfg_t *root, cfg_t *pool)
+{
+	struct confine_limit limit;
+	unsigned count = cfg_size(pool, "limits");
+	if (count > CONFINE_LIMITS_MAX)
+		cfg_error(root, "more than %d limits in pool '%s'",
+		    CONFINE_LIMITS_MAX, cfg_title(pool));
+	for (unsigned i = 0; i < count; i++)
+		if (!confine_parse_limit(
+			cfg_getnstr(pool, "limits", i), &limit))
+			cfg_error(root,
+			    "a limit must be as \"nofile=1024\" or "
+			    "\"as=2GiB\", not '%s', in pool '%s'",
+			    cfg_getnstr(pool, "limits", i), cfg_title(pool));
+}
+
 static int
 check_pool(cfg_t *root, cfg_opt_t *option)
 {
@@ -417,6 +459,7 @@ check_pool(cfg_t *root, cfg_opt_t *option)
 		cfg_error(root,
 		    "min_demand must be less than max_demand in pool '%s'",
 		    title);
+	check_limits(root, pool);
 	if (cfg_size(pool, "command") > 0 &&
 	    *cfg_getnstr(pool, "command", 0) == '\0')
 		cfg_error(root, "the command of pool '%s' has no name", title);
@@ -619,17 +662,35 @@ take_queue(struct configuration *configuration, cfg_t *section)
 	configuration->queues[configuration->queue_count++] = queue;
 }
 
+/* NULL when it is empty. */
 static char **
-take_command(cfg_t *section)
+take_list(cfg_t *section, const char *option)
 {
-	unsigned count = cfg_size(section, "command");
+	unsigned count = cfg_size(section, option);
 	if (count == 0)
 		return NULL;
-	char **command = calloc(count + 1, sizeof(*command));
-	CHECK(command != NULL);
+	char **list = calloc(count + 1, sizeof(*list));
+	CHECK(list != NULL);
 	for (unsigned i = 0; i < count; i++)
-		command[i] = copy_text(cfg_getnstr(section, "command", i));
-	return command;
+		list[i] = copy_text(cfg_getnstr(section, option, i));
+	return list;
+}
+
+static void
+release_list(char **list)
+{
+	for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+		free(list[i]);
+	free(list);
+}
+
+/* NULL when it is not said. */
+static char *
+take_text(cfg_t *section, const char *option)
+{
+	if (cfg_size(section, option) == 0)
+		return NULL;
+	return copy_text(cfg_getstr(section, option));
 }
 
 static void
@@ -642,7 +703,16 @@ take_pool(struct configuration *configuration, cfg_t *section)
 		.max_jobs = integer_of(section, "max_jobs", 0),
 		.max_rss = size_of(section, "max_rss"),
 		.max_age_ms = duration_of(section, "max_age", 0),
-		.command = take_command(section) };
+		.limits = take_list(section, "limits"),
+		.user = take_text(section, "user"),
+		.umask = take_text(section, "umask"),
+		.cwd = take_text(section, "cwd"),
+		.nice = integer_of(section, "nice", POOL_AS_IT_IS),
+		.oom_score_adj =
+		    integer_of(section, "oom_score_adj", POOL_AS_IT_IS),
+		.no_new_privs = cfg_size(section, "no_new_privs") > 0 &&
+		    strcmp(cfg_getstr(section, "no_new_privs"), "yes") == 0,
+		.command = take_list(section, "command") };
 	const char *queue = cfg_size(section, "queue") > 0
 	    ? cfg_getstr(section, "queue")
 	    : QUEUE_DEFAULT;
@@ -658,10 +728,12 @@ static void
 release_pools(struct configuration *configuration)
 {
 	for (size_t i = 0; i < configuration->pool_count; i++) {
-		char **command = configuration->pools[i].command;
-		for (size_t k = 0; command != NULL && command[k] != NULL; k++)
-			free(command[k]);
-		free(command);
+		struct pool_options *pool = &configuration->pools[i];
+		release_list(pool->command);
+		release_list(pool->limits);
+		free(pool->user);
+		free(pool->umask);
+		free(pool->cwd);
 	}
 	free(configuration->pools);
 	configuration->pools = NULL;

@@ -67,6 +67,8 @@ struct queue_options {
 	enum key_merge merge; /* of bodies, where keys coalesce */
 };
 
+#define POOL_AS_IT_IS INT64_MIN
+
 struct pool_options {
 	struct name name;
 	struct name queue;
@@ -74,6 +76,13 @@ struct pool_options {
 	int64_t max_demand; /* 1..DEMAND_MAX */
 	int64_t min_demand; /* 0..max_demand-1 */
 	enum restart_kind restart;
+	char **limits; /* as written; ends with NULL; NULL: none */
+	char *user;    /* of the handlers; NULL: as gsq, the next two, too */
+	char *umask;
+	char *cwd;
+	int64_t nice;	       /* POOL_AS_IT_IS */
+	int64_t oom_score_adj; /* POOL_AS_IT_IS */
+	bool no_new_privs;
 	int64_t max_jobs;   /* then it is renewed; 0: never */
 	int64_t max_rss;    /* bytes; 0: never */
 	int64_t max_age_ms; /* 0: never */

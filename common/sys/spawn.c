@@ -71,7 +71,8 @@ spawn_check(const char *path)
 /* ---- the child ---- */
 
 /* Everything that the child needs. It shares the parent's memory until it
- * executes, so its error comes back by simply being written. */
+ * executes, so its error comes back by simply being written; volatile, for the
+ * compiler sees that the function that writes it never returns. */
 struct launch {
 	const struct spawn *spawn;
 	const char *path;
@@ -79,6 +80,7 @@ struct launch {
 	int sources[3 + FDS_MAX]; /* descriptors to become 0, 1, 2, ... */
 	int count;
 	volatile int error;
+	const char *volatile step; /* of the confinement, that failed */
 };
 
 /* Handlers are functions of a program that the child is about to leave, and an
@@ -115,23 +117,32 @@ place_descriptors(struct launch *launch)
 }
 
 static int
+die_with_parent(const struct launch *launch)
+{
+	if (launch->spawn->death_signal == 0)
+		return 0;
+	prctl(PR_SET_PDEATHSIG, launch->spawn->death_signal);
+	/* It died before; nobody will read this. */
+	return getppid() == launch->parent ? 0 : ESRCH;
+}
+
+static int
 prepare_child(struct launch *launch)
 {
 	const struct spawn *spawn = launch->spawn;
 	int failed = spawn->new_session ? setsid() < 0 : setpgid(0, 0) != 0;
 	if (failed)
 		return errno;
-	if (spawn->death_signal != 0) {
-		prctl(PR_SET_PDEATHSIG, spawn->death_signal);
-		if (getppid() != launch->parent)
-			return ESRCH; /* it died before; nobody will read this
-				       */
-	}
 	int error = place_descriptors(launch);
+	const char *step = NULL;
+	if (error == 0 && spawn->confinement != NULL)
+		error = confine_apply(spawn->confinement, &step);
+	launch->step = step;
 	if (error != 0)
 		return error;
 	reset_signals();
-	return 0;
+	/* Behind a change of the user, which takes it away. */
+	return die_with_parent(launch);
 }
 
 /* Not inlined: what it keeps in registers and on its stack must not be what
@@ -218,6 +229,8 @@ spawn_process(const struct spawn *spawn)
 	launch.parent = getpid();
 	choose_descriptors(&launch, null);
 	pid_t pid = start(&launch);
+	if (spawn->ret_step != NULL)
+		*spawn->ret_step = launch.step;
 	close(null);
 	return pid;
 }

@@ -10,6 +10,8 @@
 #ifndef GSQ_SYS_SPAWN_H
 #define GSQ_SYS_SPAWN_H
 
+#include "sys/confine.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -26,6 +28,9 @@ struct spawn {
 	size_t fd_count;
 	int death_signal; /* sent to it when this process dies; 0: none */
 	bool new_session; /* setsid, else setpgid: always leads a group */
+	const struct confinement *confinement; /* NULL: as the parent */
+	const char **ret_step; /* NULL, or set to what of the confinement could
+				* not be had */
 };
 
 /*

@@ -351,7 +351,7 @@ def test_workers_are_renewed_after_so_many_jobs():
         mark = gsq.mark()
         gsq.enqueue(*["x"] * 1000)
         gsq.wait_lane(done=1000)
-        recycled = gsq.wait_event("recycle", after=mark, count=8)
+        recycled = gsq.wait_event("recycle", after=mark, count=3)
         is_equal(recycled[0]["reason"], "max_jobs", "why")
         away = 0
         for line in gsq.log(r"event=(stop|ready) ", after=mark):
