@@ -60,12 +60,11 @@ child_shown_state(const msgpack_object *child, enum style *ret_style)
 }
 
 void
-child_write_note(const msgpack_object *child, char note[CHILD_NOTE_BYTES_MAX])
+child_write_brief(const msgpack_object *child, char note[CHILD_NOTE_BYTES_MAX])
 {
 	struct span reason = answer_text(child, "unhealthy_reason");
 	struct span death = answer_text(child, "last_death");
 	char duration[16];
-	char next[16];
 	note[0] = '\0';
 	if (child_is_unhealthy(child)) {
 		snprintf(
@@ -73,16 +72,32 @@ child_write_note(const msgpack_object *child, char note[CHILD_NOTE_BYTES_MAX])
 	} else if (answer_has(child, "start_in_ms")) {
 		duration_print(answer_integer(child, "start_in_ms"), duration,
 		    sizeof(duration));
-		duration_print(
-		    answer_integer(child, "next_delay_ms"), next, sizeof(next));
-		snprintf(note, CHILD_NOTE_BYTES_MAX,
-		    "%.*s, failure %" PRId64 ", starts in %s, then after %s",
-		    SPAN_ARGUMENTS(death), answer_integer(child, "failures"),
-		    duration, next);
+		snprintf(note, CHILD_NOTE_BYTES_MAX, "%.*s, starts in %s",
+		    SPAN_ARGUMENTS(death), duration);
 	} else if (death.count > 0) {
 		duration_print(answer_integer(child, "last_death_ms_ago"),
 		    duration, sizeof(duration));
 		snprintf(note, CHILD_NOTE_BYTES_MAX, "%.*s, %s ago",
 		    SPAN_ARGUMENTS(death), duration);
 	}
+}
+
+void
+child_write_note(const msgpack_object *child, char note[CHILD_NOTE_BYTES_MAX])
+{
+	struct span death = answer_text(child, "last_death");
+	char duration[16];
+	char next[16];
+	if (child_is_unhealthy(child) || !answer_has(child, "start_in_ms")) {
+		child_write_brief(child, note);
+		return;
+	}
+	duration_print(
+	    answer_integer(child, "start_in_ms"), duration, sizeof(duration));
+	duration_print(
+	    answer_integer(child, "next_delay_ms"), next, sizeof(next));
+	snprintf(note, CHILD_NOTE_BYTES_MAX,
+	    "%.*s, failure %" PRId64 ", starts in %s, then after %s",
+	    SPAN_ARGUMENTS(death), answer_integer(child, "failures"), duration,
+	    next);
 }

@@ -29,7 +29,11 @@ enum style child_state_style(struct span state);
 struct span child_shown_state(
     const msgpack_object *child, enum style *ret_style);
 
-/* Why it is not well, or how it died: "killed by signal 9, 3.2s ago". */
+/* Why it is not well, or how it died: "signal=KILL, 3.2s ago". */
+void child_write_brief(
+    const msgpack_object *child, char note[CHILD_NOTE_BYTES_MAX]);
+
+/* The same, and what its brake does with it. */
 void child_write_note(
     const msgpack_object *child, char note[CHILD_NOTE_BYTES_MAX]);
 

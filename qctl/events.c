@@ -14,6 +14,7 @@
 
 /* Printed row by row: wide enough for what is usual. */
 static const struct column columns[] = {
+	{ .title = "SEQ", .right = true, .width = 10 },
 	{ .title = "TIME", .width = 12 },
 	{ .title = "EVENT", .width = 10 },
 	{ .title = "JOB", .right = true, .width = 6 },
@@ -71,6 +72,8 @@ static void
 fill_row(struct table *table, const msgpack_object *event)
 {
 	struct span type = answer_text(event, "type");
+	table_number(table, answer_integer(event, "seq"));
+	table_style(table, STYLE_FAINT);
 	add_time(table, answer_integer(event, "time_ms"));
 	table_cell(table, type);
 	table_style(table, type_style(type));
@@ -78,9 +81,10 @@ fill_row(struct table *table, const msgpack_object *event)
 	table_cell(table, answer_text(event, "queue"));
 	add_if_there(table, event, "attempt");
 	table_cell(table, answer_text(event, "worker"));
-	if (answer_has(event, "lost"))
-		table_format(table, "%" PRId64 " events missed",
-		    answer_integer(event, "lost"));
+	if (answer_has(event, "from"))
+		table_format(table, "missing: %" PRId64 " to %" PRId64,
+		    answer_integer(event, "from"),
+		    answer_integer(event, "seq"));
 	else
 		table_cell(table, answer_text(event, "reason"));
 }
@@ -100,9 +104,9 @@ is_event(const struct message *message)
 }
 
 /* Until the connection ends or the time is over. What has come is shown before
- * the next is waited for. */
+ * the next is waited for. *last becomes the number of the last one. */
 static enum gsq_status
-follow(struct command *command, struct rows *rows)
+follow(struct command *command, struct rows *rows, int64_t *last)
 {
 	struct gsq *gsq = command->sockets[SOCKET_OF_QUEUE];
 	const struct message *message;
@@ -117,6 +121,7 @@ follow(struct command *command, struct rows *rows)
 			return status;
 		if (!is_event(message))
 			continue;
+		*last = answer_integer(message->params, "seq");
 		rows_add(rows, message->params);
 		rows_flush(rows);
 	}
@@ -125,22 +130,29 @@ follow(struct command *command, struct rows *rows)
 int
 do_events(struct command *command)
 {
-	struct gsq_field field =
-	    gsq_text("queue", command->options[OPTION_QUEUE].text);
+	const struct option_value *after =
+	    &command->options[OPTION_AFTER_EVENT];
+	struct gsq_field fields[] = {
+		gsq_text("queue", command->options[OPTION_QUEUE].text),
+		gsq_integer("after", after->number),
+	};
 	const msgpack_object *result;
 	struct rows rows;
-	int failed = session_call(command, METHOD_events, &field, 1, &result);
+	int failed = session_call(command, METHOD_events, fields,
+	    after->text != NULL ? 2 : 1, &result);
 	if (failed != EXIT_DONE)
 		return failed;
+	int64_t last =
+	    after->text != NULL ? after->number : answer_integer(result, "seq");
 	/* A stream is no document: in both forms of JSON an object a line. */
 	rows_begin(&rows, &view,
 	    command->form == FORM_TABLE ? FORM_TABLE : FORM_JSONL);
-	enum gsq_status status = follow(command, &rows);
+	enum gsq_status status = follow(command, &rows, &last);
 	table_release(&rows.table);
 	if (status == GSQ_TIMEOUT)
 		return EXIT_TIMED_OUT;
 	if (status != GSQ_BROKEN)
 		return session_failed(command, SOCKET_OF_QUEUE, status);
-	say("gsq went away");
+	say("gsq went away; to go on when it is back: --after %" PRId64, last);
 	return EXIT_UNREACHABLE;
 }

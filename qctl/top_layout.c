@@ -315,7 +315,7 @@ add_child(struct table *table, const struct snapshot *snapshot,
 		workers_add_work(table, worker);
 		return;
 	}
-	child_write_note(child, note);
+	child_write_brief(child, note);
 	table_text(table, is_well ? "" : note);
 }
 

@@ -21,9 +21,8 @@ LIST_HEAD(waiter_list, waiter);
 /* What an event stream is of. */
 struct watching {
 	bool active;
-	struct name queue;  /* empty: of all queues */
-	uint64_t lost;	    /* events since the last one that was sent */
-	uint64_t last_lost; /* the number of the last one of these */
+	struct name queue; /* empty: of all queues */
+	uint64_t next;	   /* the number of the event that it is sent next */
 };
 
 struct client {

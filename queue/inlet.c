@@ -701,12 +701,33 @@ static void
 on_events(const struct request *request, const void *from)
 {
 	const struct params_events *params = from;
+	struct server *server = request->client->server;
+	struct watch *watch = &server->watch;
 	struct message_writer writer;
-	watch_events(
-	    &request->client->server->watch, request->client, params->queue);
-	request_begin(request, &writer, 0);
-	outlet_end(&request->client->server->outlet, request->client, &writer,
-	    VISIBLE_NOW);
+	char words[80];
+	if (!watch_take_numbers(watch, &server->turn)) {
+		request_refuse(request, REFUSAL_FULL,
+		    "no room on the disk for the numbers of events; try again "
+		    "when there is space");
+		return;
+	}
+	uint64_t last = watch_last(watch);
+	uint64_t after = params->after < 0 ? last : (uint64_t)params->after;
+	if (after > last) {
+		snprintf(words, sizeof(words),
+		    "no event has that number yet; the last one has %" PRIu64,
+		    last);
+		request_refuse(request, REFUSAL_BAD_ARGUMENT, words);
+		return;
+	}
+	watch_events(watch, request->client, params->queue, after);
+	request_begin(request, &writer, 1);
+	put_key(&writer, "seq");
+	put_unsigned(&writer, last);
+	outlet_end(&server->outlet, request->client, &writer, VISIBLE_NOW);
+	if (after < last)
+		watch_go_on(
+		    watch, request->client, request_visible_when_kept(request));
 }
 
 /* ---- dispatch ---- */

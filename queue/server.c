@@ -291,7 +291,17 @@ static void
 on_client_drained(struct peer *peer)
 {
 	struct client *client = peer->context;
-	watch_drained(&client->server->watch, client);
+	struct turn *turn = &client->server->turn;
+	/* What happened may be in a batch that is not safe yet: then it waits
+	 * for the one after that. */
+	bool is_busy = turn_is_busy(turn);
+	if (!client->watching.active)
+		return;
+	begin_turn(client->server);
+	if (is_busy)
+		turn_wait(turn);
+	watch_go_on(&client->server->watch, client,
+	    is_busy ? VISIBLE_COMMITTED : VISIBLE_NOW);
 }
 
 static const struct peer_events client_events = {
@@ -456,6 +466,8 @@ end_turn(struct server *server)
 		struct fact fact = { .kind = FACT_TIME, .now_ms = now_ms };
 		turn_step(&server->turn, &fact, (struct span){ 0 });
 	}
+	if (watch_wants_numbers(&server->watch))
+		watch_take_numbers(&server->watch, &server->turn);
 	turn_end(&server->turn, now_ms);
 	outlet_flush(&server->outlet);
 	report_turn(&server->turn.core);
@@ -718,9 +730,10 @@ prepare(struct server *server)
 		if (status != 0)
 			return status;
 	}
-	watch_init(&server->watch, &server->turn.core, &server->outlet,
+	int error = watch_init(&server->watch, &server->turn.core,
+	    &server->outlet,
 	    has_memory_queue(server->options) ? server->turn.core.next_id : 1);
-	return 0;
+	return error == 0 ? 0 : failed("watch", error, EXIT_BOOT_FAILED);
 }
 
 static void
@@ -751,6 +764,7 @@ release(struct server *server)
 	free_event(server->stop_event);
 	if (server->base != NULL)
 		event_base_free(server->base);
+	watch_release(&server->watch);
 	turn_release(&server->turn);
 	close_store(server->log);
 	close_store(server->memory);

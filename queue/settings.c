@@ -39,9 +39,19 @@ print_lane(
 	return error;
 }
 
+static int
+print_events(struct buffer *lines, uint64_t through)
+{
+	char line[LINE_BYTES_MAX];
+	if (through == 0)
+		return 0;
+	return print_line(lines, line,
+	    snprintf(line, sizeof(line), "* events %" PRIu64 "\n", through));
+}
+
 int
-settings_print(
-    struct buffer *lines, const struct core *core, int64_t wall_offset_ms)
+settings_print(struct buffer *lines, const struct core *core,
+    uint64_t events_through, int64_t wall_offset_ms)
 {
 	const struct lane *lane, *following;
 	int error = 0;
@@ -49,10 +59,19 @@ settings_print(
 		if (error == 0)
 			error = print_lane(lines, lane, wall_offset_ms);
 	}
-	return error;
+	return error == 0 ? print_events(lines, events_through) : error;
 }
 
 /* ---- reading ---- */
+
+/* The greatest would leave no numbers for this queue to take. */
+static bool
+read_events(const char *line, uint64_t *through)
+{
+	char behind;
+	return sscanf(line, "* events %" SCNu64 " %c", through, &behind) == 1 &&
+	    *through <= INT64_MAX / 2;
+}
 
 /* What a line says, added to what is known of its queue. */
 static bool
@@ -99,7 +118,7 @@ tell(struct core *core, const char *name, const struct lane_gate *more,
 
 bool
 settings_restore(struct core *core, struct span lines, int64_t now_ms,
-    int64_t wall_offset_ms)
+    int64_t wall_offset_ms, uint64_t *ret_events_through)
 {
 	while (lines.count > 0) {
 		const char *end = memchr(lines.bytes, '\n', lines.count);
@@ -110,9 +129,10 @@ settings_restore(struct core *core, struct span lines, int64_t now_ms,
 			return false;
 		memcpy(line, lines.bytes, count);
 		line[count] = '\0';
-		if (!read_line(line, name, &gate, wall_offset_ms))
+		if (read_line(line, name, &gate, wall_offset_ms))
+			tell(core, name, &gate, now_ms);
+		else if (!read_events(line, ret_events_through))
 			return false;
-		tell(core, name, &gate, now_ms);
 		lines.bytes += count + 1;
 		lines.count -= count + 1;
 	}

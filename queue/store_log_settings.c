@@ -69,7 +69,8 @@ settings_read(
 		snprintf(reason, reason_bytes,
 		    "the file '" SETTINGS_NAME
 		    "' of the store is damaged; once it is removed no queue "
-		    "is paused or drained, until somebody says so again");
+		    "is paused or drained, until somebody says so again, and "
+		    "numbers of events are given again");
 	} else if (error == 0) {
 		error = buffer_append(lines, bytes + TITLE_BYTES,
 		    count - TITLE_BYTES - ENDING_BYTES);

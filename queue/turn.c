@@ -111,8 +111,8 @@ static bool
 on_settings(void *context, struct span lines)
 {
 	struct turn *turn = context;
-	return settings_restore(
-	    &turn->core, lines, clock_monotonic_ms(), wall_of(0));
+	return settings_restore(&turn->core, lines, clock_monotonic_ms(),
+	    wall_of(0), &turn->events_through);
 }
 
 static void
@@ -409,7 +409,9 @@ keep_settings(struct turn *turn)
 	struct buffer lines = { 0 };
 	if (log->operations->keep_settings == NULL)
 		return 0;
-	must("settings", settings_print(&lines, &turn->core, wall_of(0)));
+	must("settings",
+	    settings_print(
+		&lines, &turn->core, turn->events_through, wall_of(0)));
 	int error = log->operations->keep_settings(
 	    log, (struct span){ buffer_front(&lines), buffer_count(&lines) });
 	buffer_release(&lines);
@@ -436,6 +438,17 @@ turn_gate(struct turn *turn, const struct fact *fact)
 		if (core->wishes[i].kind != WISH_SETTINGS)
 			carry_out(turn, &core->wishes[i], (struct span){ 0 });
 	return REFUSAL_NONE;
+}
+
+bool
+turn_take_event_numbers(struct turn *turn, uint64_t through)
+{
+	uint64_t before = turn->events_through;
+	turn->events_through = through;
+	if (keep_settings(turn) == 0)
+		return true;
+	turn->events_through = before;
+	return false;
 }
 
 enum durability

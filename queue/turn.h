@@ -82,6 +82,7 @@ struct turn {
 	uint64_t kept_reserved_next_id;	      /* and this is committed */
 	struct buffer body;		      /* of a REPLACE */
 	uint64_t aliases[ALIASES_MAX];	      /* of the record that is made */
+	uint64_t events_through; /* numbers of events that are taken, ever */
 };
 
 /*
@@ -106,6 +107,11 @@ enum refusal turn_step(
 /* The same of a PAUSE or DRAIN, which is kept before it counts: FULL when the
  * disk has no room for it. */
 enum refusal turn_gate(struct turn *turn, const struct fact *fact);
+
+/* Takes numbers of events through that one, for good: no queue of this store
+ * that starts anew takes them again. False when the disk has no room to write
+ * that down. */
+bool turn_take_event_numbers(struct turn *turn, uint64_t through);
 
 /* What the answer to an enqueue into that queue promises. */
 enum durability turn_durability(const struct turn *turn, struct span queue);

@@ -5,6 +5,7 @@
 #include "sys/clock.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 static const char too_many[] = "too many requests wait already";
 
@@ -25,7 +26,7 @@ struct awaited {
 	UT_hash_handle hh;
 };
 
-void
+int
 watch_init(struct watch *watch, const struct core *core, struct outlet *outlet,
     uint64_t first_id)
 {
@@ -34,6 +35,7 @@ watch_init(struct watch *watch, const struct core *core, struct outlet *outlet,
 	};
 	TAILQ_INIT(&watch->watchers);
 	LIST_INIT(&watch->queues);
+	return recent_init(&watch->recent);
 }
 
 void
@@ -41,6 +43,7 @@ watch_release(struct watch *watch)
 {
 	CHECK(watch->jobs == NULL && LIST_EMPTY(&watch->queues));
 	CHECK(TAILQ_EMPTY(&watch->watchers));
+	recent_release(&watch->recent);
 }
 
 /* ---- waiters ---- */
@@ -247,77 +250,180 @@ follow_fold(struct watch *watch, const struct wish *wish)
 		forget_unawaited(watch, from);
 }
 
-/* ---- events ---- */
+/* ---- the numbers of events ---- */
+
+bool
+watch_wants_numbers(const struct watch *watch)
+{
+	return watch->numbers_through > 0 &&
+	    recent_numbers_run_out(watch_last(watch), watch->numbers_through);
+}
 
 void
-watch_events(struct watch *watch, struct client *client, struct span queue)
+watch_number(struct watch *watch, uint64_t free, uint64_t through)
 {
-	if (!client->watching.active)
-		TAILQ_INSERT_TAIL(&watch->watchers, client, in_watchers);
-	client->watching = (struct watching){ .active = true };
-	if (queue.count > 0)
-		CHECK(name_set(&client->watching.queue, queue));
+	if (watch->numbers_through == 0)
+		watch->base = free;
+	watch->numbers_through = through;
+	CHECK(watch_last(watch) < through);
+}
+
+bool
+watch_take_numbers(struct watch *watch, struct turn *turn)
+{
+	uint64_t free = turn->events_through;
+	if (watch->numbers_through > 0 && !watch_wants_numbers(watch))
+		return true;
+	uint64_t used = watch->numbers_through > 0 ? watch_last(watch)
+						   : free + watch->recent.last;
+	uint64_t through = recent_numbers_through(used);
+	if (!turn_take_event_numbers(turn, through))
+		return false;
+	watch_number(watch, free, through);
+	return true;
+}
+
+uint64_t
+watch_last(const struct watch *watch)
+{
+	return watch->base + watch->recent.last;
 }
 
 static void
+stop_watching(struct watch *watch, struct client *client)
+{
+	TAILQ_REMOVE(&watch->watchers, client, in_watchers);
+	client->watching.active = false;
+}
+
+/* The disk has had no room for more numbers since a quarter of a billion
+ * events: no event can be shown until it has. Whoever asks again is told so. */
+static void
+run_out_of_numbers(struct watch *watch)
+{
+	struct client *client;
+	while ((client = TAILQ_FIRST(&watch->watchers)) != NULL) {
+		stop_watching(watch, client);
+		shutdown(client->peer.fd, SHUT_RDWR);
+	}
+	recent_clear(&watch->recent);
+	watch->numbers_through = 0;
+}
+
+/* ---- events ---- */
+
+/* All but its number and type go without saying where they are empty. */
+static void
 begin_event(struct message_writer *writer, struct client *client,
-    uint64_t sequence, const char *type, uint32_t keys)
+    uint64_t number, int64_t time_ms, const char *type, uint32_t keys)
 {
 	message_notification(
 	    writer, &client->peer.output, SPAN_LITERAL("event"), 3 + keys);
 	put_key(writer, "seq");
-	put_unsigned(writer, sequence);
+	put_unsigned(writer, number);
 	put_key(writer, "time_ms");
-	put_integer(writer, clock_wall_ms());
+	put_integer(writer, time_ms);
 	put_key(writer, "type");
 	put_text(writer, span_of(type));
 }
 
 /* A gap has the number of the last event that is missing. */
 static void
-tell_gap(struct watch *watch, struct client *client, enum visible visible)
+tell_gap(struct watch *watch, struct client *client, uint64_t from,
+    uint64_t through, enum visible visible)
 {
 	struct message_writer writer;
-	struct watching *watching = &client->watching;
-	if (watching->lost == 0)
-		return;
-	begin_event(&writer, client, watching->last_lost, "gap", 1);
-	put_key(&writer, "lost");
-	put_unsigned(&writer, watching->lost);
+	begin_event(&writer, client, through, clock_wall_ms(), "gap", 1);
+	put_key(&writer, "from");
+	put_unsigned(&writer, from);
 	outlet_end(watch->outlet, client, &writer, visible);
-	watching->lost = 0;
 }
 
-/* True when the watcher can be sent the present event. */
-static bool
-can_take(struct watch *watch, struct client *client, enum visible visible)
+static void
+put_if_there(struct message_writer *writer, const char *key, struct span text)
 {
+	if (text.count == 0)
+		return;
+	put_key(writer, key);
+	put_text(writer, text);
+}
+
+static void
+put_number_if_there(
+    struct message_writer *writer, const char *key, uint64_t number, bool there)
+{
+	if (!there)
+		return;
+	put_key(writer, key);
+	put_unsigned(writer, number);
+}
+
+static void
+send_event(struct watch *watch, struct client *client, uint64_t number,
+    const struct happening *event, enum visible visible)
+{
+	struct message_writer writer;
+	bool has_job = event->job != 0;
+	uint32_t keys = 2u * has_job + (event->queue.count > 0) +
+	    (event->worker.count > 0) + (event->reason.count > 0) +
+	    (event->into != 0);
+	begin_event(&writer, client, number, event->time_ms,
+	    core_event_name(event->type), keys);
+	put_number_if_there(&writer, "job", event->job, has_job);
+	put_if_there(&writer, "queue", event->queue);
+	put_number_if_there(&writer, "attempt", event->attempt, has_job);
+	put_if_there(&writer, "worker", event->worker);
+	put_if_there(&writer, "reason", event->reason);
+	put_number_if_there(&writer, "into", event->into, event->into != 0);
+	outlet_end(watch->outlet, client, &writer, visible);
+}
+
+static bool
+has_room(const struct client *client)
+{
+	return buffer_count(&client->peer.output) <= OUTPUT_BYTES_HIGH;
+}
+
+/* The next event that is remembered, unless it is none of its queue's. */
+static void
+send_next(struct watch *watch, struct client *client, enum visible visible)
+{
+	struct happening event;
 	struct watching *watching = &client->watching;
-	if (buffer_count(&client->peer.output) > OUTPUT_BYTES_HIGH) {
-		watching->lost++;
-		watching->last_lost = watch->sequence;
-		return false;
-	}
-	tell_gap(watch, client, visible);
-	return true;
+	uint64_t number = watching->next++;
+	recent_get(&watch->recent, number - watch->base, &event);
+	if (*watching->queue.text == '\0' ||
+	    span_is_text(event.queue, watching->queue.text))
+		send_event(watch, client, number, &event, visible);
 }
 
 void
-watch_drained(struct watch *watch, struct client *client)
+watch_events(struct watch *watch, struct client *client, struct span queue,
+    uint64_t after)
 {
-	if (client->watching.active)
-		tell_gap(watch, client, VISIBLE_NOW);
+	CHECK(watch->numbers_through > 0 && after <= watch_last(watch));
+	if (!client->watching.active)
+		TAILQ_INSERT_TAIL(&watch->watchers, client, in_watchers);
+	client->watching =
+	    (struct watching){ .active = true, .next = after + 1 };
+	if (queue.count > 0)
+		CHECK(name_set(&client->watching.queue, queue));
 }
 
-/* What an event says, besides its number, time and type. */
-struct particulars {
-	const char *queue; /* NULL: none, as for the rest */
-	uint64_t id;
-	uint32_t attempt;
-	const char *worker;
-	const char *reason;
-	uint64_t into; /* 0: none */
-};
+void
+watch_go_on(struct watch *watch, struct client *client, enum visible visible)
+{
+	struct watching *watching = &client->watching;
+	uint64_t first = watch->base + watch->recent.first;
+	if (!watching->active)
+		return;
+	if (watching->next < first) {
+		tell_gap(watch, client, watching->next, first - 1, visible);
+		watching->next = first;
+	}
+	while (watching->next <= watch_last(watch) && has_room(client))
+		send_next(watch, client, visible);
+}
 
 static bool
 failed_somehow(enum core_event event)
@@ -327,90 +433,49 @@ failed_somehow(enum core_event event)
 	    event == EVENT_DEAD || event == EVENT_CANCELLED;
 }
 
-static struct particulars
-look_at(const struct core *core, const struct wish *wish)
+static void
+remember(struct watch *watch, const struct wish *wish)
 {
-	struct particulars particulars = {
-		.id = wish->id, .attempt = wish->attempt, .into = wish->into
+	const struct core *core = watch->core;
+	struct happening event = {
+		.time_ms = clock_wall_ms(),
+		.type = wish->event,
+		.job = wish->id,
+		.attempt = wish->attempt,
+		.into = wish->into,
 	};
 	if (wish->lane != 0)
-		particulars.queue =
-		    lane_at(&core->lanes, wish->lane)->name.text;
+		event.queue =
+		    span_of(lane_at(&core->lanes, wish->lane)->name.text);
 	if (wish->subscriber != 0)
-		particulars.worker =
-		    subscriber_at(&core->demand, wish->subscriber)->name.text;
+		event.worker = span_of(
+		    subscriber_at(&core->demand, wish->subscriber)->name.text);
 	if (wish->job != 0 && failed_somehow(wish->event))
-		particulars.reason =
-		    job_reason(&core->jobs, job_at(&core->jobs, wish->job));
-	return particulars;
+		event.reason = span_of(
+		    job_reason(&core->jobs, job_at(&core->jobs, wish->job)));
+	recent_add(&watch->recent, &event);
 }
 
+/* Who is behind goes on when he has read: what he has not been sent may not all
+ * be shown yet. */
 static void
-put_pair(struct message_writer *writer, const char *key, const char *text)
-{
-	put_key(writer, key);
-	put_text(writer, span_of(text));
-}
-
-static void
-send_event(struct watch *watch, struct client *client, const struct wish *wish,
-    const struct particulars *particulars, enum visible visible)
-{
-	struct message_writer writer;
-	bool has_job = particulars->id != 0;
-	bool has_reason =
-	    particulars->reason != NULL && *particulars->reason != '\0';
-	bool has_queue = particulars->queue != NULL;
-	bool has_worker = particulars->worker != NULL;
-	begin_event(&writer, client, watch->sequence,
-	    core_event_name(wish->event),
-	    2u * has_job + has_queue + has_worker + has_reason +
-		(particulars->into != 0));
-	if (has_job) {
-		put_key(&writer, "job");
-		put_unsigned(&writer, particulars->id);
-	}
-	if (has_queue)
-		put_pair(&writer, "queue", particulars->queue);
-	if (has_job) {
-		put_key(&writer, "attempt");
-		put_unsigned(&writer, particulars->attempt);
-	}
-	if (has_worker)
-		put_pair(&writer, "worker", particulars->worker);
-	if (has_reason)
-		put_pair(&writer, "reason", particulars->reason);
-	if (particulars->into != 0) {
-		put_key(&writer, "into");
-		put_unsigned(&writer, particulars->into);
-	}
-	outlet_end(watch->outlet, client, &writer, visible);
-}
-
-static void
-tell_watchers(
-    struct watch *watch, const struct wish *wish, enum visible visible)
+tell_watchers(struct watch *watch, enum visible visible)
 {
 	struct client *client;
-	struct particulars particulars = look_at(watch->core, wish);
-	TAILQ_FOREACH(client, &watch->watchers, in_watchers) {
-		const char *only = client->watching.queue.text;
-		if (*only != '\0' &&
-		    (particulars.queue == NULL ||
-			strcmp(only, particulars.queue) != 0))
-			continue;
-		if (can_take(watch, client, visible))
-			send_event(watch, client, wish, &particulars, visible);
-	}
+	uint64_t last = watch_last(watch);
+	TAILQ_FOREACH(client, &watch->watchers, in_watchers)
+		if (client->watching.next == last && has_room(client))
+			send_next(watch, client, visible);
 }
 
 void
 watch_tell(struct watch *watch, const struct wish *wish, enum visible visible)
 {
 	const struct core *core = watch->core;
-	watch->sequence++;
-	if (!TAILQ_EMPTY(&watch->watchers))
-		tell_watchers(watch, wish, visible);
+	remember(watch, wish);
+	if (watch->numbers_through == watch_last(watch))
+		run_out_of_numbers(watch);
+	tell_watchers(watch, visible);
 	if (wish->event == EVENT_FOLDED)
 		follow_fold(watch, wish);
 	if (wish->event == EVENT_CANCELLED || wish->event == EVENT_DELETED)
@@ -433,6 +498,5 @@ watch_forget(struct watch *watch, struct client *client)
 	while (!LIST_EMPTY(&client->waiters))
 		waiter_free(watch, LIST_FIRST(&client->waiters));
 	if (client->watching.active)
-		TAILQ_REMOVE(&watch->watchers, client, in_watchers);
-	client->watching.active = false;
+		stop_watching(watch, client);
 }

@@ -65,6 +65,16 @@
  * more than 10,000 jobs keeps them from everybody else. */
 #define DEMAND_MAX 10000
 
+/* What is remembered of what happened, for watchers that read slowly or come
+ * back: seconds of a busy queue, hours of a quiet one. */
+#define EVENTS_MAX	 (16u * 1024)
+#define EVENTS_BYTES_MAX (1024u * 1024)
+
+/* Numbers of events that a queue takes at a time: three hours of a hundred
+ * thousand events a second, and nine million times as many as JavaScript can
+ * count exactly. */
+#define EVENT_NUMBERS UINT64_C(1000000000)
+
 /* Subscriptions of one connection: a worker serves a few queues, not all. */
 #define SUBSCRIPTIONS_PER_PEER_MAX 64
 

@@ -367,6 +367,32 @@ def test_a_full_disk_refuses_new_jobs_and_lets_the_others_end():
                         if run.text == "ends"), accepted, "what ran in all")
 
 
+def test_events_on_a_full_disk_have_no_numbers():
+    """Numbers are taken for good before an event is shown: FULL until that can
+    be written down, and nothing else is disturbed."""
+    own_mounts()
+    disk = mount_memory("disk", 24)
+    with Gsq("--store", disk + "/store", workers=0) as gsq:
+        gsq.enqueue("x")
+        ballast = os.path.join(disk, "ballast")
+        with open(ballast, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"\0" * 4096)
+            except OSError:
+                pass
+        done = gsq.qctl("events", status=75)
+        is_true("FULL: no room on the disk for the numbers" in done.stderr,
+                "says why", done.stderr)
+        gsq.enqueue("y")
+        os.remove(ballast)
+        with gsq.client() as client:
+            is_equal(client.call("events", after=1), {"seq": 2}, "answer")
+            _, _, (event,) = client.receive()
+            is_equal((event["seq"], event["type"], event["job"]),
+                     (2, "enqueued", 2), "what is remembered")
+
+
 def test_no_room_for_a_store_at_all():
     """A disk that is full at the first start: one clear line."""
     own_mounts()

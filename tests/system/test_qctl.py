@@ -218,6 +218,109 @@ def test_events_are_seen_live():
         watcher.stdout.close()
 
 
+class Watcher:
+    """qctl events, as JSON Lines."""
+
+    def __init__(self, gsq, *options):
+        self.process = start_helper(
+            gsq.qctl_arguments("-o", "jsonl", "events", *options),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.seen = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in iter(self.process.stdout.readline, ""):
+            self.seen.append(json.loads(line))
+
+    def wait_for(self, wanted, what):
+        """The events, once there are as many as wanted."""
+        return wait_until(
+            lambda: len(self.seen) >= wanted and list(self.seen), what)
+
+    def wait_end(self):
+        """(exit status, what it said)"""
+        self.process.wait(WAIT)
+        self.reader.join(WAIT)
+        said = self.process.stderr.read()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return self.process.returncode, said
+
+    def end(self):
+        kill(self.process.pid, signal.SIGINT)
+        self.wait_end()
+
+
+def test_events_go_on_where_a_watcher_left():
+    """What happened meanwhile comes first, then what happens: nothing twice,
+    nothing missing, and no gap."""
+    with Gsq("-n", "0") as gsq:
+        gsq.enqueue(*["x"] * 5)
+        first = Watcher(gsq, "--after", "0")
+        numbers = [event["seq"] for event in first.wait_for(5, "five")]
+        first.end()
+        gsq.enqueue(*["x"] * 4)
+        second = Watcher(gsq, "--after", str(numbers[2]))
+        second.wait_for(6, "two of before, four of meanwhile")
+        gsq.enqueue("x")
+        events = second.wait_for(7, "and one live")
+        second.end()
+        is_equal(numbers, [1, 2, 3, 4, 5], "numbers")
+        is_equal([event["seq"] for event in events], list(range(4, 11)),
+                 "numbers of the second")
+        is_equal({event["type"] for event in events}, {"enqueued"}, "types")
+        gsq.qctl("events", "--after", "11", status=1)
+        with gsq.client() as client:
+            is_equal(client.call("events"), {"seq": 10}, "the last one")
+
+
+def test_events_after_the_queue_was_killed_are_one_gap():
+    """Numbers go on behind all that may have been used, and the watcher is
+    told from which to which nothing is known."""
+    with Gsq("-n", "0") as gsq:
+        watcher = Watcher(gsq)
+        wait_until(lambda: gsq.enqueue("x") and watcher.seen, "events come")
+        last = watcher.seen[-1]["seq"]
+        for life in (1, 2):
+            old = gsq.pid_of("queue")
+            kill(old)
+            if life == 1:
+                status, said = watcher.wait_end()
+                is_equal(status, 69, "exit status")
+                last = watcher.seen[-1]["seq"]
+                is_true("--after %d" % last in said, "says how to go on", said)
+            gsq.wait_new_pid("queue", old)
+            gsq.enqueue("y")
+            watcher = Watcher(gsq, "--after", str(last))
+            gap, event = watcher.wait_for(2, "a gap, then what happened")[:2]
+            is_equal((gap["type"], gap["from"]), ("gap", last + 1), "gap")
+            is_equal((event["type"], event["seq"]),
+                     ("enqueued", gap["seq"] + 1), "what follows")
+            is_equal(gap["seq"], life * 1000000000, "numbers not used")
+            gsq.enqueue("z")
+            more = watcher.wait_for(3, "and one live")
+            is_equal([one["seq"] for one in more[1:]],
+                     [event["seq"], event["seq"] + 1], "numbers")
+            watcher.end()
+            last = more[-1]["seq"]
+
+
+def test_events_that_are_missing_are_told_in_a_table():
+    with Gsq("-n", "0", verbose=False) as gsq:
+        for _ in range(20):
+            gsq.call("enqueue", queue="q", bodies=[b"x"] * 1000)
+        done = gsq.qctl("--timeout", "300ms", "events", "--after", "0",
+                        status=124)
+        lines = done.stdout.splitlines()
+        gaps = [line for line in lines if " gap " in line]
+        is_equal(len(gaps), 1, "gaps")
+        is_true("missing: 1 to 3616" in gaps[0], "which", gaps)
+        is_true(re.match(r" *3617 ", lines[lines.index(gaps[0]) + 1]),
+                "the first that is remembered", lines[:4])
+        is_true(re.match(r" *20000 ", lines[-1]), "the last", lines[-1])
+
+
 def test_events_of_one_queue_end_with_gsq():
     """A watcher of an idle queue is told when gsq goes away."""
     with Gsq(workers=1, command=["builtin:noop"]) as gsq:

@@ -8,6 +8,7 @@
 #define OFFSET_MS INT64_C(1000000)
 
 static struct core core;
+static uint64_t events_through;
 
 static struct lane_policy
 policy_of(const void *context, struct span queue)
@@ -20,6 +21,7 @@ static void
 set_up(void)
 {
 	core_init(&core, 1, 1, policy_of, NULL);
+	events_through = 0;
 }
 
 static void
@@ -47,7 +49,8 @@ static void
 print(char *text, size_t text_bytes)
 {
 	struct buffer lines = { 0 };
-	cr_assert_eq(settings_print(&lines, &core, OFFSET_MS), 0);
+	cr_assert_eq(
+	    settings_print(&lines, &core, events_through, OFFSET_MS), 0);
 	cr_assert_lt(buffer_count(&lines), text_bytes);
 	memcpy(text, buffer_front(&lines), buffer_count(&lines));
 	text[buffer_count(&lines)] = '\0';
@@ -57,7 +60,8 @@ print(char *text, size_t text_bytes)
 static bool
 restore(const char *lines)
 {
-	return settings_restore(&core, span_of(lines), 200, OFFSET_MS);
+	return settings_restore(
+	    &core, span_of(lines), 200, OFFSET_MS, &events_through);
 }
 
 static const struct lane *
@@ -93,6 +97,20 @@ Test(settings, what_is_printed_is_restored)
 	cr_expect_eq(core_wake_at(&core), 5100);
 }
 
+Test(settings, the_numbers_that_are_taken_stay_taken)
+{
+	char text[1000];
+	tell(FACT_DRAIN, "a", 0);
+	events_through = 3 * EVENT_NUMBERS;
+	print(text, sizeof(text));
+	cr_expect_str_eq(text, "a draining\n* events 3000000000\n");
+	core_release(&core);
+	set_up();
+	cr_assert(restore(text));
+	cr_expect_eq(events_through, 3 * EVENT_NUMBERS);
+	cr_expect(lane("a")->gate.is_draining);
+}
+
 Test(settings, of_nothing_are_none)
 {
 	char text[10];
@@ -107,6 +125,8 @@ Test(settings, lines_that_nobody_wrote_are_refused)
 	static const char *const wrong[] = { "a", "a paused 1 2 3", "\n", "a\n",
 		"a asleep\n", "a paused\n", "a paused 1 2\n",
 		"a paused 1 2 3 4\n", "a draining now\n", "a/b draining\n",
+		"* draining\n", "* events\n", "* events x\n", "* events 5 6\n",
+		"* events 9223372036854775807\n",
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		"aa"
 		"a draining\n" };
