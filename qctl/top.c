@@ -37,7 +37,13 @@ struct top {
 	    struct top *top);	       /* what "yes" does; NULL: no question */
 	char pool[NAME_BYTES_MAX + 1]; /* that was scaled last, to so many */
 	int64_t workers;
+	char queue[NAME_BYTES_MAX + 1]; /* that was steered last */
+	int64_t retried;		/* dead jobs of it, so far */
+	int64_t job;			/* that the question is about */
 };
+
+/* Dead jobs that one request takes: some milliseconds of the queue's time. */
+#define RETRY_JOBS_MAX 1000
 
 static void __attribute__((format(printf, 2, 3)))
 tell(struct top *top, const char *format, ...)
@@ -304,23 +310,186 @@ act_fewer(struct top *top)
 	scale_selected(top, -1);
 }
 
+/* ---- queues ---- */
+
+/* The selected queue; NULL, having said so, when it is none. To be freed by way
+ * of ret_entries. */
+static const msgpack_object *
+selected_queue(struct top *top, struct top_entry **ret_entries)
+{
+	const struct top_entry *entry = selected(top, ret_entries);
+	if (entry != NULL && entry->kind == TOP_QUEUE)
+		return entry->object;
+	tell(top, "select a queue (up, down)");
+	return NULL;
+}
+
+/* One after the other, so that an answer is known to be that of a queue. */
+static bool
+steers_already(struct top *top)
+{
+	if (!gather_awaits(&top->gather, METHOD_pause) &&
+	    !gather_awaits(&top->gather, METHOD_resume) &&
+	    !gather_awaits(&top->gather, METHOD_retry))
+		return false;
+	tell(top, "%s has not been answered for yet: try again", top->queue);
+	return true;
+}
+
+static void
+act_pause(struct top *top)
+{
+	struct top_entry *entries;
+	const msgpack_object *queue = selected_queue(top, &entries);
+	char words[TOP_WORDS_MAX];
+	if (queue != NULL && !steers_already(top)) {
+		copy_name(top->queue, answer_text(queue, "name"));
+		struct gsq_field field = gsq_text("queue", top->queue);
+		if (!gather_want(&top->gather,
+			answer_boolean(queue, "paused") ? METHOD_resume
+							: METHOD_pause,
+			&field, 1, clock_monotonic_ms(), words))
+			tell(top, "%s", words);
+	}
+	free(entries);
+}
+
+/* A page of them; the answer asks for the next one. */
+static void
+retry_page(struct top *top, int64_t after)
+{
+	char words[TOP_WORDS_MAX];
+	const struct gsq_field fields[] = {
+		gsq_text("queue", top->queue),
+		gsq_text("state", "dead"),
+		gsq_integer("after", after),
+		gsq_integer("limit", RETRY_JOBS_MAX),
+	};
+	if (!gather_want(&top->gather, METHOD_retry, fields,
+		FIELD_COUNT(fields), clock_monotonic_ms(), words))
+		tell(top, "%s", words);
+}
+
+static void
+retry_dead(struct top *top)
+{
+	if (steers_already(top))
+		return;
+	copy_name(top->queue, span_of(top->subject));
+	top->retried = 0;
+	retry_page(top, 0);
+}
+
+static void
+on_retried(struct top *top, const msgpack_object *result)
+{
+	int64_t next = answer_integer(result, "next");
+	top->retried += answer_integer(result, "count");
+	tell(top, "%s: %" PRId64 " dead job%s retried", top->queue,
+	    top->retried, top->retried == 1 ? " is" : "s are");
+	if (next > 0)
+		retry_page(top, next);
+}
+
+static void
+act_retry(struct top *top)
+{
+	struct top_entry *entries;
+	const msgpack_object *queue = selected_queue(top, &entries);
+	int64_t dead = answer_integer(queue, "dead");
+	if (queue != NULL && dead == 0) {
+		tell(top, "no job of that queue is dead");
+	} else if (queue != NULL) {
+		ask_user(top, answer_text(queue, "name"), retry_dead);
+		snprintf(top->view.question, sizeof(top->view.question),
+		    "retry %" PRId64 " dead job%s of %s? (y, or any other key)",
+		    dead, dead == 1 ? "" : "s", top->subject);
+	}
+	free(entries);
+}
+
+/* ---- cancel ---- */
+
+static void
+cancel_job(struct top *top)
+{
+	struct gsq_field field = gsq_integer("id", top->job);
+	char words[TOP_WORDS_MAX];
+	if (!gather_want(&top->gather, METHOD_cancel, &field, 1,
+		clock_monotonic_ms(), words))
+		tell(top, "%s", words);
+}
+
+/* What the selected worker runs, the first where that are several. */
+static int64_t
+running_job(const struct top *top, const struct top_entry *entry)
+{
+	const msgpack_object *worker = NULL;
+	if (entry != NULL && entry->kind == TOP_FOREIGN)
+		worker = entry->object;
+	else if (entry != NULL && entry->kind == TOP_CHILD)
+		worker = workers_find(top->gather.snapshot.workers.root,
+		    answer_text(entry->object, "id"));
+	struct elements jobs = answer_elements(worker, "jobs");
+	return jobs.count > 0 ? answer_integer(&jobs.items[0], "id") : 0;
+}
+
+static void
+act_cancel(struct top *top)
+{
+	struct top_entry *entries;
+	const struct top_entry *entry = selected(top, &entries);
+	top->job = running_job(top, entry);
+	if (top->job == 0) {
+		tell(top, "select a worker that runs a job (up, down)");
+	} else {
+		ask_user(top,
+		    answer_text(entry->object,
+			entry->kind == TOP_CHILD ? "id" : "name"),
+		    cancel_job);
+		snprintf(top->view.question, sizeof(top->view.question),
+		    "cancel job %" PRId64
+		    ", which %s runs? (y, or any other key)",
+		    top->job, top->subject);
+	}
+	free(entries);
+}
+
+/* ---- answers ---- */
+
+static void
+tell_answer(struct top *top, enum method method, const msgpack_object *result)
+{
+	struct span pool = answer_text(result, "pool");
+	int64_t to = answer_integer(result, "to");
+	if (method == METHOD_scale)
+		tell(top, "%.*s: %" PRId64 " worker%s, before %" PRId64,
+		    SPAN_ARGUMENTS(pool), to, to == 1 ? "" : "s",
+		    answer_integer(result, "from"));
+	else if (method == METHOD_pause)
+		tell(top, "%s is paused: p again lets it go on", top->queue);
+	else if (method == METHOD_resume)
+		tell(top, "%s goes on", top->queue);
+	else if (method == METHOD_retry)
+		on_retried(top, result);
+	else if (method == METHOD_cancel)
+		tell(top, "job %" PRId64 ": %.*s", answer_integer(result, "id"),
+		    SPAN_ARGUMENTS(answer_text(result, "result")));
+	else
+		tell(top, "%.*s: ready again, pid %" PRId64,
+		    SPAN_ARGUMENTS(answer_text(result, "id")),
+		    answer_integer(result, "pid"));
+}
+
 static void
 on_answer(void *context, enum method method, const msgpack_object *result,
     const char *words)
 {
 	struct top *top = context;
-	struct span pool = answer_text(result, "pool");
-	int64_t to = answer_integer(result, "to");
 	if (result == NULL)
 		tell(top, "%s: %s", method_name(method), words);
-	else if (method == METHOD_scale)
-		tell(top, "%.*s: %" PRId64 " worker%s, before %" PRId64,
-		    SPAN_ARGUMENTS(pool), to, to == 1 ? "" : "s",
-		    answer_integer(result, "from"));
 	else
-		tell(top, "%.*s: ready again, pid %" PRId64,
-		    SPAN_ARGUMENTS(answer_text(result, "id")),
-		    answer_integer(result, "pid"));
+		tell_answer(top, method, result);
 	act_refresh(top);
 }
 
@@ -352,6 +521,16 @@ static const struct key_row {
 	    { "+", "more", "one worker more in the pool of the selected one" },
 	    act_more },
 	{ '-', '_', { "-", "fewer", "one worker fewer" }, act_fewer },
+	{ 'p', 0, { "p", "pause", "pause the selected queue, or let it go on" },
+	    act_pause },
+	{ 'd', 0,
+	    { "d", "retry",
+		"retry the dead jobs of the selected queue, when you say yes" },
+	    act_retry },
+	{ 'x', 0,
+	    { "x", "cancel",
+		"cancel the job of the selected worker, when you say yes" },
+	    act_cancel },
 	{ ' ', 0, { "space", NULL, "ask anew now" }, act_refresh },
 	{ SCREEN_KEY_REDRAW, 0, { "Ctrl-L", NULL, "draw the screen anew" },
 	    act_redraw },

@@ -228,11 +228,30 @@ static const unsigned char queue_drops[] = { QUEUE_WORKERS, QUEUE_RUN,
 	QUEUE_DEAD, QUEUE_RUNNING, QUEUE_DONE };
 
 static void
+add_queue_name(struct table *table, const msgpack_object *queue)
+{
+	struct buffer cut = { 0 };
+	bool is_paused = answer_boolean(queue, "paused");
+	bool is_draining = answer_boolean(queue, "draining");
+	text_append(&cut, answer_text(queue, "name"), NAME_COLUMNS_MAX);
+	if (is_paused)
+		text_append(&cut, SPAN_LITERAL(" (paused)"), NAME_COLUMNS_MAX);
+	if (is_draining)
+		text_append(
+		    &cut, SPAN_LITERAL(" (draining)"), NAME_COLUMNS_MAX);
+	table_cell(
+	    table, (struct span){ buffer_front(&cut), buffer_count(&cut) });
+	if (is_paused || is_draining)
+		table_style(table, STYLE_CAUTION);
+	buffer_release(&cut);
+}
+
+static void
 add_queue(struct table *table, const struct snapshot *snapshot,
     const struct top_entry *entry)
 {
 	const msgpack_object *queue = entry->object;
-	add_name(table, answer_text(queue, "name"));
+	add_queue_name(table, queue);
 	add_count(table, answer_integer(queue, "ready"), STYLE_PLAIN);
 	add_count(table, answer_integer(queue, "blocked"), STYLE_PLAIN);
 	add_count(table, answer_integer(queue, "delayed"), STYLE_CAUTION);

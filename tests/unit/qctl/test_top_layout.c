@@ -125,6 +125,21 @@ Test(top_layout, a_usual_page)
 	    "q quit  h help\n");
 }
 
+Test(top_layout, a_closed_queue_says_so)
+{
+	prepare();
+	snapshot_take_stats(&snapshot,
+	    answer_like("{'pid':11,'jobs':0,'queues':["
+			"{'name':'a','paused':true,'draining':false},"
+			"{'name':'b','paused':true,'draining':true},"
+			"{'name':'c','paused':false,'draining':false}]}"),
+	    3000);
+	lay_out(16, 80);
+	expect_seen("> a (paused) ");
+	expect_seen("  b (paused) (draining) ");
+	expect_seen("  c    ");
+}
+
 Test(top_layout, nothing_known_yet_is_no_harm)
 {
 	lay_out(24, 80);
