@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verbs that change what runs: scale, start, stop, restart, shutdown.
+ * Verbs that change what runs: scale, start, stop, restart, quiet, reload,
+ * shutdown.
  */
 #include "qctl/answer.h"
 #include "qctl/rows.h"
@@ -108,6 +109,29 @@ int
 do_restart(struct command *command)
 {
 	return give_order(command, METHOD_restart, "ready again");
+}
+
+int
+do_reload(struct command *command)
+{
+	const msgpack_object *result;
+	int failed = session_call(command, METHOD_reload, NULL, 0, &result);
+	if (failed != EXIT_DONE)
+		return failed;
+	if (command->form != FORM_TABLE) {
+		rows_print_json(json_of(result), command->form);
+		return EXIT_DONE;
+	}
+	struct elements changes = answer_elements(result, "changes");
+	for (uint32_t i = 0; i < changes.count; i++) {
+		struct span line;
+		if (object_span(&changes.items[i], &line))
+			text_print(stdout, line);
+		fputc('\n', stdout);
+	}
+	if (changes.count == 0)
+		puts("nothing has changed");
+	return EXIT_DONE;
 }
 
 /* The supervisor's end closes its connections: nothing else is as certain. */

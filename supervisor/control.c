@@ -144,7 +144,8 @@ find_target(
 	target->kind = TARGET_POOL;
 	for (size_t i = 0; i < view->options->pool_count; i++) {
 		target->number = (unsigned)i;
-		if (span_is_text(name, view->options->pools[i].name.text))
+		if (!view->options->gone[i] &&
+		    span_is_text(name, view->options->pools[i].name.text))
 			return true;
 	}
 	target->kind = TARGET_WORKERS;
@@ -340,15 +341,17 @@ static int
 find_pool(struct control_client *client, uint64_t msgid, struct span name)
 {
 	const struct options *options = client->control->view.options;
-	if (name.count == 0 && options->pool_count == 1)
-		return 0;
+	int only = options_only_pool(options);
+	if (name.count == 0 && only >= 0)
+		return only;
 	if (name.count == 0) {
 		refuse(client, msgid, REFUSAL_BAD_ARGUMENT,
 		    "there are several pools: say which");
 		return -1;
 	}
 	for (size_t i = 0; i < options->pool_count; i++)
-		if (span_is_text(name, options->pools[i].name.text))
+		if (!options->gone[i] &&
+		    span_is_text(name, options->pools[i].name.text))
 			return (int)i;
 	char text[NAME_BYTES_MAX + 32];
 	snprintf(
@@ -384,7 +387,7 @@ do_scale(struct control_client *client, uint64_t msgid, const void *params)
 	put_pair(&writer, "from", from);
 	put_pair(&writer, "to", to);
 	finish(client, &writer);
-	control->on_fact(control->context,
+	control->events->on_fact(control->context,
 	    &(struct plan_fact){ .event = PLAN_EVENT_SCALE,
 		.pool = (unsigned)pool,
 		.workers = to });
@@ -430,7 +433,7 @@ carry_out(
 {
 	for (unsigned i = control->view.plan->places; i-- > 0;)
 		if (is_meant(control, target, i))
-			control->on_fact(control->context,
+			control->events->on_fact(control->context,
 			    &(struct plan_fact){
 				.event = orders[order].event, .child = i });
 }
@@ -528,6 +531,61 @@ do_quiet(struct control_client *client, uint64_t msgid, const void *params)
 	finish(client, &writer);
 }
 
+/* An error is one line: what is wrong with a file may be several. */
+static void
+refuse_lines(struct control_client *client, uint64_t msgid, char *text)
+{
+	size_t count = strlen(text);
+	if (count > 0 && text[count - 1] == '\n')
+		text[count - 1] = '\0';
+	for (char *at = text; *at != '\0'; at++)
+		if (*at == '\n')
+			*at = ';';
+	refuse(client, msgid, REFUSAL_BAD_ARGUMENT, text);
+}
+
+static uint32_t
+count_lines(const char *text)
+{
+	uint32_t lines = 0;
+	for (; *text != '\0'; text++)
+		lines += *text == '\n';
+	return lines;
+}
+
+static void
+put_lines(struct message_writer *writer, const char *text)
+{
+	put_array(writer, count_lines(text));
+	for (const char *end; (end = strchr(text, '\n')) != NULL;
+	     text = end + 1)
+		put_text(writer, (struct span){ text, (size_t)(end - text) });
+}
+
+static void
+do_reload(struct control_client *client, uint64_t msgid, const void *params)
+{
+	(void)params;
+	struct control *control = client->control;
+	char *text = NULL;
+	if (refuse_stopping(client, msgid))
+		return;
+	bool taken = control->events->on_reload(control->context, &text);
+	if (!taken && text != NULL) {
+		refuse_lines(client, msgid, text);
+	} else if (!taken) {
+		refuse(client, msgid, REFUSAL_UNAVAILABLE, "out of memory");
+	} else {
+		struct message_writer writer;
+		message_response(&writer, &client->peer.output, msgid);
+		put_map(&writer, 1);
+		put_key(&writer, "changes");
+		put_lines(&writer, text != NULL ? text : "");
+		finish(client, &writer);
+	}
+	free(text);
+}
+
 static void
 do_shutdown(struct control_client *client, uint64_t msgid, const void *params)
 {
@@ -538,7 +596,7 @@ do_shutdown(struct control_client *client, uint64_t msgid, const void *params)
 	message_response(&writer, &client->peer.output, msgid);
 	put_map(&writer, 0);
 	finish(client, &writer);
-	control->on_fact(control->context,
+	control->events->on_fact(control->context,
 	    &(struct plan_fact){ .event = PLAN_EVENT_STOP_ALL });
 }
 
@@ -556,6 +614,7 @@ static control_action *const control_actions[METHOD_COUNT] = {
 	[METHOD_start_child] = do_start,
 	[METHOD_stop_child] = do_stop,
 	[METHOD_restart] = do_restart,
+	[METHOD_reload] = do_reload,
 	[METHOD_shutdown] = do_shutdown,
 };
 
@@ -572,6 +631,7 @@ on_message(struct peer *peer, const struct message *message)
 		struct params_start_child start;
 		struct params_stop_child stop;
 		struct params_restart restart;
+		struct params_reload reload;
 		struct params_shutdown shutdown;
 	} params;
 	char reason[REASON_BYTES_MAX];
@@ -718,11 +778,10 @@ on_acceptable(evutil_socket_t listener, short what, void *context)
 
 int
 control_init(struct control *control, struct event_base *base, int listener,
-    const struct view *view,
-    void (*on_fact)(void *context, const struct plan_fact *fact), void *context)
+    const struct view *view, const struct control_events *events, void *context)
 {
 	*control = (struct control){ .view = *view,
-		.on_fact = on_fact,
+		.events = events,
 		.context = context,
 		.base = base };
 	LIST_INIT(&control->clients);

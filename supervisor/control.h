@@ -21,9 +21,18 @@
 struct control_client;
 struct control_waiter;
 
+struct control_events {
+	void (*on_fact)(void *context, const struct plan_fact *fact);
+
+	/* The configuration is to be read again. True when it was taken; then
+	 * *ret_text is the difference, else what is wrong with it: lines,
+	 * allocated, or NULL for want of memory. */
+	bool (*on_reload)(void *context, char **ret_text);
+};
+
 struct control {
 	struct view view;
-	void (*on_fact)(void *context, const struct plan_fact *fact);
+	const struct control_events *events;
 	void *context;
 	struct event_base *base;
 	struct event *accept_event;
@@ -34,12 +43,11 @@ struct control {
 	LIST_HEAD(control_waiters, control_waiter) waiters;
 };
 
-/* Answers on that listener from now on, which stays the caller's. on_fact is
- * called with what is asked for, after the answer where the answer comes
+/* Answers on that listener from now on, which stays the caller's. The events
+ * come with what is asked for, after the answer where the answer comes
  * first. 0 or ENOMEM. */
 int control_init(struct control *control, struct event_base *base, int listener,
-    const struct view *view,
-    void (*on_fact)(void *context, const struct plan_fact *fact),
+    const struct view *view, const struct control_events *events,
     void *context);
 void control_release(struct control *control);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervisor/options.h"
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "supervisor/plan.h"
 #include "sys/directory.h"
@@ -233,40 +234,64 @@ parse_option(int key, char *text, struct argp_state *state)
 
 /* ---- together ---- */
 
-/* Both would mean two truths about which workers there are. */
-static void
-refuse_two_pools(const struct command_line *said)
+/* What of the command line says which workers there are; NULL: nothing. */
+static const char *
+said_of_workers(const struct command_line *said)
 {
-	const char *what = said->workers != NULL ? "-n"
-	    : said->queue != NULL		 ? "-q"
-	    : said->max_demand != NULL		 ? "--max-demand"
-	    : said->command != NULL		 ? "COMMAND"
-						 : NULL;
-	if (what != NULL)
-		usage_error("%s cannot be combined with the pools of '%s': "
-			    "the file says which workers there are",
-		    what, said->configuration_path);
+	return said->workers != NULL   ? "-n"
+	    : said->queue != NULL      ? "-q"
+	    : said->max_demand != NULL ? "--max-demand"
+	    : said->command != NULL    ? "COMMAND"
+				       : NULL;
+}
+
+static char *
+wrong_file(const struct command_line *said, const char *what)
+{
+	char *text;
+	CHECK(asprintf(&text, "%s: %s\n", said->configuration_path, what) > 0);
+	return text;
 }
 
 static void
+take_own_pool(struct options *options, const struct command_line *said)
+{
+	struct pool_options *pool = &options->pools[0];
+	options->demo = said->command == NULL;
+	options->pool_count = 1;
+	*pool = said->pool;
+	pool->min_demand = said->pool.max_demand / 2;
+	pool->command = said->command;
+	pool->nice = POOL_AS_IT_IS;
+	pool->oom_score_adj = POOL_AS_IT_IS;
+}
+
+static char *
 take_pools(struct options *options, const struct command_line *said)
 {
-	struct configuration *configuration = &options->configuration;
+	const struct configuration *configuration = &options->configuration;
 	options->pools_from_file = configuration->pool_count > 0;
-	if (options->pools_from_file) {
-		refuse_two_pools(said);
-		options->pools = configuration->pools;
-		options->pool_count = configuration->pool_count;
-		return;
+	if (!options->pools_from_file) {
+		take_own_pool(options, said);
+		return NULL;
 	}
-	options->demo = said->command == NULL;
-	options->own_pool = said->pool;
-	options->own_pool.min_demand = said->pool.max_demand / 2;
-	options->own_pool.command = said->command;
-	options->own_pool.nice = POOL_AS_IT_IS;
-	options->own_pool.oom_score_adj = POOL_AS_IT_IS;
-	options->pools = &options->own_pool;
-	options->pool_count = 1;
+	if (configuration->pool_count > PLAN_POOLS_MAX)
+		return wrong_file(said, "more than 64 pools");
+	options->pool_count = configuration->pool_count;
+	memcpy(options->pools, configuration->pools,
+	    options->pool_count * sizeof(*options->pools));
+	return NULL;
+}
+
+/* Both would mean two truths about which workers there are. */
+static void
+refuse_two_pools(const struct options *options, const struct command_line *said)
+{
+	const char *what = said_of_workers(said);
+	if (options->pools_from_file && what != NULL)
+		usage_error("%s cannot be combined with the pools of '%s': "
+			    "the file says which workers there are",
+		    what, said->configuration_path);
 }
 
 static void
@@ -283,35 +308,26 @@ take_overrules(struct options *options, const struct command_line *said)
 	options->configuration_path = said->configuration_path;
 }
 
-static int
-wrong_file(const struct options *options, const char *what)
-{
-	fprintf(stderr, "%s: %s\n", options->configuration_path, what);
-	return EXIT_CONFIGURATION;
-}
-
-/* What the file's schema cannot say. */
-static int
-check_pools(const struct options *options)
+/* What the file's schema cannot say. NULL, or what is wrong. */
+static char *
+check_pools(const struct options *options, const struct command_line *said)
 {
 	int64_t workers = 0;
 	for (size_t i = 0; i < options->pool_count; i++) {
 		workers += options->pools[i].workers;
 		if (strlen(options->pools[i].name.text) > POOL_NAME_BYTES_MAX)
-			return wrong_file(options,
+			return wrong_file(said,
 			    "the name of a pool is too long for the names of "
 			    "its workers (at most 59 characters)");
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(options->pools[i].name.text,
 				options->pools[k].name.text) == 0)
 				return wrong_file(
-				    options, "two pools have the same name");
+				    said, "two pools have the same name");
 	}
-	if (options->pool_count > PLAN_POOLS_MAX)
-		return wrong_file(options, "more than 64 pools");
 	if (workers > CHILDREN_MAX)
-		return wrong_file(options, "more than 1024 workers in all");
-	return OPTIONS_GO_ON;
+		return wrong_file(said, "more than 1024 workers in all");
+	return NULL;
 }
 
 /* Sockets may live where nothing survives a boot; jobs may not. Who says where
@@ -360,14 +376,51 @@ take_directory(struct options *options, const struct command_line *said)
 	return EXIT_CONFIGURATION;
 }
 
-static int
-read_file(struct options *options, const char *path)
+/* NULL, or what is wrong with the file. */
+static char *
+read_file(struct options *options, const struct command_line *said)
 {
-	if (path == NULL)
-		return OPTIONS_GO_ON;
-	char *wrong = configuration_read(&options->configuration, path);
+	char *wrong = NULL;
+	if (said->configuration_path != NULL)
+		wrong = configuration_read(
+		    &options->configuration, said->configuration_path);
+	if (wrong != NULL)
+		return wrong;
+	take_overrules(options, said);
+	wrong = take_pools(options, said);
+	return wrong != NULL ? wrong : check_pools(options, said);
+}
+
+/* False when it is no command line; then argp has said why. */
+static bool
+read_command_line(
+    struct options *options, struct command_line *said, int argc, char **argv)
+{
+	memset(options, 0, sizeof(*options));
+	options->argc = argc;
+	options->argv = argv;
+	configuration_init(&options->configuration);
+	*said = (struct command_line){ .pool = { .workers = WORKERS_DEFAULT,
+					   .max_demand = 1 } };
+	name_set(&said->pool.name, span_of(QUEUE_DEFAULT));
+	name_set(&said->pool.queue, span_of(QUEUE_DEFAULT));
+	return argp_parse(&parser, argc, argv,
+		   ARGP_IN_ORDER | ARGP_NO_HELP | ARGP_NO_EXIT, NULL,
+		   said) == 0;
+}
+
+int
+options_read(struct options *options, int argc, char **argv)
+{
+	struct command_line said;
+	if (!read_command_line(options, &said, argc, argv)) {
+		argp_help(&parser, stderr, ARGP_HELP_USAGE, "supervisor");
+		return EXIT_USAGE;
+	}
+	char *wrong = read_file(options, &said);
+	refuse_two_pools(options, &said);
 	if (wrong == NULL)
-		return OPTIONS_GO_ON;
+		return take_directory(options, &said);
 	size_t count = strlen(wrong);
 	bool ended = count > 0 && wrong[count - 1] == '\n';
 	fprintf(stderr, "%s%s", wrong, ended ? "" : "\n");
@@ -375,36 +428,91 @@ read_file(struct options *options, const char *path)
 	return EXIT_CONFIGURATION;
 }
 
-int
-options_read(struct options *options, int argc, char **argv)
+/* ---- again ---- */
+
+static size_t
+find_pool(const struct options *options, const char *name)
 {
-	memset(options, 0, sizeof(*options));
-	configuration_init(&options->configuration);
-	struct command_line said = { .pool = { .workers = WORKERS_DEFAULT,
-					 .max_demand = 1 } };
-	name_set(&said.pool.name, span_of(QUEUE_DEFAULT));
-	name_set(&said.pool.queue, span_of(QUEUE_DEFAULT));
-	if (argp_parse(&parser, argc, argv,
-		ARGP_IN_ORDER | ARGP_NO_HELP | ARGP_NO_EXIT, NULL,
-		&said) != 0) {
-		argp_help(&parser, stderr, ARGP_HELP_USAGE, "supervisor");
-		return EXIT_USAGE;
+	size_t i = 0;
+	while (i < options->pool_count &&
+	    strcmp(options->pools[i].name.text, name) != 0)
+		i++;
+	return i;
+}
+
+/* A new pool takes the place of one that is gone only when there is no other:
+ * workers of that one may still be leaving. */
+static bool
+put_in_places(struct options *options, const struct options *now)
+{
+	struct pool_options read[PLAN_POOLS_MAX];
+	size_t count = options->pool_count;
+	memcpy(read, options->pools, sizeof(read));
+	memset(options->pools, 0, sizeof(options->pools));
+	options->pool_count = now->pool_count;
+	for (size_t i = 0; i < now->pool_count; i++) {
+		options->pools[i].name = now->pools[i].name;
+		options->gone[i] = true;
 	}
-	int status = read_file(options, said.configuration_path);
-	if (status != OPTIONS_GO_ON)
-		return status;
-	take_overrules(options, &said);
-	take_pools(options, &said);
-	status = check_pools(options);
-	if (status != OPTIONS_GO_ON)
-		return status;
-	return take_directory(options, &said);
+	for (size_t i = 0; i < count; i++) {
+		size_t place = find_pool(options, read[i].name.text);
+		if (place == PLAN_POOLS_MAX)
+			return false;
+		options->pools[place] = read[i];
+		options->gone[place] = false;
+		if (place == options->pool_count)
+			options->pool_count++;
+	}
+	return true;
+}
+
+char *
+options_read_again(struct options *options, const struct options *now)
+{
+	struct command_line said;
+	char *wrong = NULL;
+	CHECK(read_command_line(options, &said, now->argc, now->argv));
+	wrong = read_file(options, &said);
+	if (wrong == NULL && options->pools_from_file &&
+	    said_of_workers(&said) != NULL)
+		wrong = wrong_file(&said,
+		    "has pools, but the command line says which workers there "
+		    "are");
+	if (wrong == NULL && take_directory(options, &said) != OPTIONS_GO_ON)
+		wrong = wrong_file(&said, "the name of a directory is wrong");
+	if (wrong == NULL &&
+	    (strcmp(options->directory, now->directory) != 0 ||
+		strcmp(options->store, now->store) != 0))
+		wrong = wrong_file(&said,
+		    "directory and store cannot change while gsq runs: stop it "
+		    "and start it");
+	if (wrong == NULL && !put_in_places(options, now))
+		wrong = wrong_file(&said,
+		    "more than 64 pools, with those that are gone since gsq "
+		    "was started");
+	if (wrong != NULL)
+		options_release(options);
+	return wrong;
 }
 
 void
 options_release(struct options *options)
 {
 	configuration_release(&options->configuration);
+}
+
+int
+options_only_pool(const struct options *options)
+{
+	int only = -1;
+	for (size_t i = 0; i < options->pool_count; i++) {
+		if (options->gone[i])
+			continue;
+		if (only >= 0)
+			return -1;
+		only = (int)i;
+	}
+	return only;
 }
 
 void

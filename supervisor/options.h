@@ -6,6 +6,7 @@
 #ifndef GSQ_SUPERVISOR_OPTIONS_H
 #define GSQ_SUPERVISOR_OPTIONS_H
 
+#include "supervisor/plan.h"
 #include "sys/configuration.h"
 
 #include <limits.h>
@@ -21,6 +22,8 @@ enum exit_status {
 };
 
 struct options {
+	int argc; /* borrowed, to be read again */
+	char **argv;
 	struct configuration configuration;
 	const char *configuration_path; /* NULL: none */
 	char directory[PATH_MAX];
@@ -30,10 +33,14 @@ struct options {
 
 	/* The pools of the file, or the one of the command line. Its workers
 	 * are w1, w2, ...; those of a pool "sync" are sync-1, sync-2, ... */
-	const struct pool_options *pools;
+	struct pool_options pools[PLAN_POOLS_MAX];
 	size_t pool_count;
 	bool pools_from_file;
-	struct pool_options own_pool;
+
+	/* After a reload a pool is where it was before, for its workers know
+	 * it by its place; one that the file has no more is gone, with nothing
+	 * but its name left. */
+	bool gone[PLAN_POOLS_MAX];
 };
 
 /*
@@ -43,6 +50,16 @@ struct options {
  */
 int options_read(struct options *options, int argc, char **argv);
 void options_release(struct options *options);
+
+/*
+ * Reads all of it again, as it was read at the start, with the pools of now in
+ * their places. NULL, or what is wrong, a line each with its newline,
+ * allocated, to be freed by the caller; then there is nothing to release.
+ */
+char *options_read_again(struct options *options, const struct options *now);
+
+/* The place of the one pool there is; -1 when there are others. */
+int options_only_pool(const struct options *options);
 
 /* The id of a worker: its pool and its number therein, from 1. */
 void options_worker_id(const struct options *options, size_t pool,

@@ -300,18 +300,10 @@ kill_now(struct plan *plan, struct plan_child *child, enum plan_why why)
 	enter(child, PLAN_STATE_KILLING, plan->now_ms + PLAN_KILL_AGAIN_MS);
 }
 
-/* How long that child may be silent. */
-static int64_t
-hang_timeout_ms(const struct plan *plan, const struct plan_child *child)
-{
-	return is_queue(plan, child) ? plan->options.queue_hang_timeout_ms
-				     : plan->options.hang_timeout_ms;
-}
-
 static void
 enter_ready(struct plan *plan, struct plan_child *child)
 {
-	int64_t timeout_ms = hang_timeout_ms(plan, child);
+	int64_t timeout_ms = child->hang_timeout_ms;
 	enter(child, PLAN_STATE_READY,
 	    timeout_ms > 0 ? plan->now_ms + timeout_ms : PLAN_NEVER);
 }
@@ -1247,6 +1239,24 @@ plan_init(struct plan *plan, const struct plan_options *options)
 	return 0;
 }
 
+int
+plan_set_options(struct plan *plan, const struct plan_options *options)
+{
+	const struct plan_options *old = &plan->options;
+	if (options->max_restarts != old->max_restarts ||
+	    options->window_ms != old->window_ms) {
+		size_t capacity = window_capacity(options->max_restarts);
+		struct plan_death *deaths = calloc(capacity, sizeof(*deaths));
+		if (deaths == NULL)
+			return ENOMEM;
+		free(plan->window.deaths);
+		plan->window = (struct plan_window){ .deaths = deaths,
+			.capacity = capacity };
+	}
+	plan->options = *options;
+	return 0;
+}
+
 void
 plan_release(struct plan *plan)
 {
@@ -1321,6 +1331,9 @@ begin_life(struct plan *plan, struct plan_child *child)
 	int64_t timeout_ms = is_queue(plan, child)
 	    ? plan->options.queue_start_timeout_ms
 	    : plan->options.start_timeout_ms;
+	child->hang_timeout_ms = is_queue(plan, child)
+	    ? plan->options.queue_hang_timeout_ms
+	    : plan->options.hang_timeout_ms;
 	child->planned = false;
 	child->hurried = false;
 	child->aborted = false;
@@ -1393,8 +1406,7 @@ verify_child(const struct plan *plan, const struct plan_child *child)
 {
 	bool alive = plan_is_alive(child->state);
 	bool timed = timed_states[child->state] ||
-	    (child->state == PLAN_STATE_READY &&
-		hang_timeout_ms(plan, child) > 0);
+	    (child->state == PLAN_STATE_READY && child->hang_timeout_ms > 0);
 	if (timed != (child->deadline_ms != PLAN_NEVER))
 		return "exactly the timed states have a deadline";
 	if (child->deadline_ms != PLAN_NEVER &&

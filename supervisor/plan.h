@@ -186,6 +186,7 @@ struct plan_child {
 	uint64_t restarts;	 /* after unplanned deaths, ever */
 	int64_t ready_ms;	 /* of this life; PLAN_NEVER: not yet */
 	int64_t deadline_ms;	 /* PLAN_NEVER: none */
+	int64_t hang_timeout_ms; /* of this life: so often does it beat */
 	int signal_wanted;	 /* not yet taken; 0: none */
 	enum plan_why signal_why;
 };
@@ -250,6 +251,10 @@ struct plan {
  * 0 or ENOMEM. */
 int plan_init(struct plan *plan, const struct plan_options *options);
 void plan_release(struct plan *plan);
+
+/* Other options from now on; what is under way goes on as it was. A window of
+ * another kind begins empty. 0, or ENOMEM and nothing has changed. */
+int plan_set_options(struct plan *plan, const struct plan_options *options);
 
 /* Takes in one fact. now_ms never goes back. */
 void plan_step(struct plan *plan, int64_t now_ms, const struct plan_fact *fact);

@@ -5,6 +5,7 @@
 #include "supervisor/child.h"
 #include "supervisor/control.h"
 #include "supervisor/deaths.h"
+#include "supervisor/difference.h"
 #include "supervisor/plan.h"
 #include "supervisor/program.h"
 #include "sys/clock.h"
@@ -47,21 +48,29 @@ _Static_assert(PLAN_RESTARTS_UNLIMITED == RESTARTS_UNLIMITED &&
  * supervisor"): not ours to kill. */
 #define INHERITED_MAX 64
 
-enum { SIGNAL_CHILD, SIGNAL_TERM, SIGNAL_INT, SIGNAL_COUNT };
+enum { SIGNAL_CHILD, SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
 
 static const int signal_numbers[SIGNAL_COUNT] = {
 	[SIGNAL_CHILD] = SIGCHLD,
 	[SIGNAL_TERM] = SIGTERM,
 	[SIGNAL_INT] = SIGINT,
+	[SIGNAL_HUP] = SIGHUP,
+};
+
+/* All that is made of the options, and swapped as one when they are read
+ * again. */
+struct programs {
+	struct program queue;
+	struct program pools[PLAN_POOLS_MAX];
 };
 
 struct supervisor {
 	const struct options *options;
+	struct options *own_options; /* the same, when they were read again */
 	struct event_base *base;
 	struct plan plan;
 	struct child *children; /* by the plan's places */
-	struct program queue_program;
-	struct program *pool_programs; /* one for each of the options' pools */
+	struct programs *programs;
 	struct deaths deaths;
 	struct control control;
 	bool has_control;
@@ -252,8 +261,8 @@ do_spawn(struct supervisor *supervisor, struct child *child)
 	bool queue = child->place == PLAN_QUEUE;
 	unsigned pool = supervisor->plan.children[child->place].pool;
 	int error = child_spawn(child,
-	    queue ? &supervisor->queue_program
-		  : &supervisor->pool_programs[pool],
+	    queue ? &supervisor->programs->queue
+		  : &supervisor->programs->pools[pool],
 	    supervisor->base, queue ? supervisor->queue_listener : -1);
 	if (error != 0) {
 		spawn_failed(supervisor, child, error);
@@ -831,36 +840,59 @@ close_socket(int listener, const char *path)
 	close(listener);
 }
 
-static int
-make_programs(struct supervisor *supervisor)
+static void
+programs_free(struct programs *programs)
 {
-	const struct options *options = supervisor->options;
-	int error = program_init_queue(&supervisor->queue_program, options);
+	if (programs == NULL)
+		return;
+	program_release(&programs->queue);
+	for (size_t i = 0; i < PLAN_POOLS_MAX; i++)
+		program_release(&programs->pools[i]);
+	free(programs);
+}
+
+/* 0, or an errno and *ret_what that could not be had. */
+static int
+programs_make(const struct options *options, struct programs **ret_programs,
+    const char **ret_what)
+{
+	struct programs *programs = calloc(1, sizeof(*programs));
+	*ret_what = "memory";
+	if (programs == NULL)
+		return ENOMEM;
+	int error = program_init_queue(&programs->queue, options);
 	if (error != 0)
-		return failed("the program 'queue' beside the supervisor or in "
-			      "../libexec/gsq",
-		    error, EXIT_BOOT_FAILED);
-	supervisor->pool_programs =
-	    calloc(options->pool_count, sizeof(*supervisor->pool_programs));
-	if (supervisor->pool_programs == NULL)
-		return failed("memory", ENOMEM, EXIT_BOOT_FAILED);
-	for (size_t i = 0; i < options->pool_count; i++) {
+		*ret_what = "the program 'queue' beside the supervisor or in "
+			    "../libexec/gsq";
+	for (size_t i = 0; error == 0 && i < options->pool_count; i++) {
+		if (options->gone[i])
+			continue;
 		error = program_init_worker(
-		    &supervisor->pool_programs[i], options, &options->pools[i]);
+		    &programs->pools[i], options, &options->pools[i]);
 		if (error != 0)
-			return failed(
-			    "the program 'worker' beside the supervisor or "
-			    "in ../libexec/gsq",
-			    error, EXIT_BOOT_FAILED);
+			*ret_what = "the program 'worker' beside the "
+				    "supervisor or in ../libexec/gsq";
 	}
-	return 0;
+	if (error == 0)
+		*ret_programs = programs;
+	else
+		programs_free(programs);
+	return error;
 }
 
 static int
-make_plan(struct supervisor *supervisor)
+make_programs(struct supervisor *supervisor)
 {
-	const struct configuration *configuration =
-	    &supervisor->options->configuration;
+	const char *what;
+	int error =
+	    programs_make(supervisor->options, &supervisor->programs, &what);
+	return error == 0 ? 0 : failed(what, error, EXIT_BOOT_FAILED);
+}
+
+static struct plan_options
+plan_options_of(const struct options *from)
+{
+	const struct configuration *configuration = &from->configuration;
 	struct plan_options options = {
 		.max_restarts = configuration->max_restarts,
 		.window_ms = configuration->max_window_ms,
@@ -873,8 +905,16 @@ make_plan(struct supervisor *supervisor)
 		.hang_timeout_ms = configuration->hang_timeout_ms,
 		.queue_hang_timeout_ms = configuration->queue_hang_timeout_ms,
 	};
-	for (size_t i = 0; i < supervisor->options->pool_count; i++)
-		options.restart[i] = supervisor->options->pools[i].restart;
+	for (size_t i = 0; i < from->pool_count; i++)
+		options.restart[i] = from->pools[i].restart;
+	return options;
+}
+
+static int
+make_plan(struct supervisor *supervisor)
+{
+	const struct plan_options options =
+	    plan_options_of(supervisor->options);
 	int error = plan_init(&supervisor->plan, &options);
 	if (error != 0)
 		return failed("memory", error, EXIT_BOOT_FAILED);
@@ -891,6 +931,174 @@ make_plan(struct supervisor *supervisor)
 	return 0;
 }
 
+/* ---- the configuration, again ---- */
+
+/* Have all pools together room, also for those that are just leaving? */
+static bool
+has_room(const struct supervisor *supervisor, const struct options *options,
+    const struct difference *difference)
+{
+	const struct plan *plan = &supervisor->plan;
+	unsigned there[PLAN_POOLS_MAX] = { 0 }, all = 0;
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++)
+		if (plan->children[i].state != PLAN_STATE_ABSENT)
+			there[plan->children[i].pool]++;
+	for (size_t i = 0; i < options->pool_count; i++) {
+		unsigned wanted = (unsigned)options->pools[i].workers;
+		bool grows = difference->scaled[i] && wanted > there[i];
+		all += grows ? wanted : there[i];
+	}
+	return all <= CHILDREN_MAX;
+}
+
+/* Programs and names point into the options. */
+static void
+swap_options(struct supervisor *supervisor, struct options *options,
+    struct programs *programs)
+{
+	programs_free(supervisor->programs);
+	supervisor->programs = programs;
+	supervisor->options = options;
+	supervisor->control.view.options = options;
+	for (unsigned i = PLAN_QUEUE + 1; i < supervisor->plan.places; i++)
+		supervisor->children[i].pool =
+		    options->pools[supervisor->plan.children[i].pool].name.text;
+	if (supervisor->own_options != NULL)
+		options_release(supervisor->own_options);
+	free(supervisor->own_options);
+	supervisor->own_options = options;
+}
+
+static void
+apply_difference(
+    struct supervisor *supervisor, const struct difference *difference)
+{
+	const struct options *options = supervisor->options;
+	struct plan *plan = &supervisor->plan;
+	if (difference->queue)
+		tell_plan_about(
+		    supervisor, queue_of(supervisor), PLAN_EVENT_RESTART);
+	/* Before new ones come, which are what they should be. */
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++)
+		if (plan->children[i].state != PLAN_STATE_ABSENT &&
+		    (difference->all ||
+			difference->pools[plan->children[i].pool]))
+			tell_plan_about(supervisor, &supervisor->children[i],
+			    PLAN_EVENT_RENEW);
+	for (size_t i = 0; i < options->pool_count; i++)
+		if (difference->scaled[i])
+			on_control_fact(supervisor,
+			    &(struct plan_fact){ .event = PLAN_EVENT_SCALE,
+				.pool = (unsigned)i,
+				.workers =
+				    (unsigned)options->pools[i].workers });
+}
+
+static char *
+copy_of(const struct buffer *text)
+{
+	return strndup(buffer_front(text), buffer_count(text));
+}
+
+/* All or nothing. NULL, or what is wrong. */
+static char *
+take_options(struct supervisor *supervisor, struct options *options,
+    struct difference *difference)
+{
+	struct programs *programs;
+	const char *what;
+	char *wrong = NULL;
+	if (!has_room(supervisor, options, difference))
+		return strdup("more than 1024 workers in all, those that are "
+			      "just leaving included\n");
+	int error = programs_make(options, &programs, &what);
+	if (error == 0) {
+		const struct plan_options planned = plan_options_of(options);
+		what = "memory";
+		error = plan_set_options(&supervisor->plan, &planned);
+		if (error == 0) {
+			swap_options(supervisor, options, programs);
+			return NULL;
+		}
+		programs_free(programs);
+	}
+	if (asprintf(&wrong, "%s: %s\n", what, strerror(error)) < 0)
+		wrong = NULL;
+	return wrong != NULL ? wrong : strdup("out of memory\n");
+}
+
+static void
+log_lines(enum log_level level, const char *event, const char *text)
+{
+	for (const char *end; (end = strchr(text, '\n')) != NULL;
+	     text = end + 1)
+		log_event(level, event, "what=%s",
+		    log_quote((struct span){ text, (size_t)(end - text) },
+			REASON_BYTES_MAX));
+}
+
+static bool
+refuse_reload(struct options *options, char *wrong, char **ret_text)
+{
+	log_lines(LOG_ERROR, "reload-refused", wrong);
+	free(options);
+	*ret_text = wrong;
+	return false;
+}
+
+static bool
+on_reload(void *context, char **ret_text)
+{
+	struct supervisor *supervisor = context;
+	struct difference difference;
+	struct options *options = calloc(1, sizeof(*options));
+	if (options == NULL)
+		return refuse_reload(NULL, strdup("out of memory\n"), ret_text);
+	char *wrong = options_read_again(options, supervisor->options);
+	if (wrong != NULL)
+		return refuse_reload(options, wrong, ret_text);
+	if (difference_find(&difference, supervisor->options, options) != 0)
+		wrong = strdup("out of memory\n");
+	else
+		wrong = take_options(supervisor, options, &difference);
+	if (wrong != NULL) {
+		difference_release(&difference);
+		options_release(options);
+		return refuse_reload(options, wrong, ret_text);
+	}
+	*ret_text = copy_of(&difference.text);
+	log_event(LOG_INFO, "reload", "changes=%u", difference.lines);
+	log_lines(LOG_INFO, "changed", *ret_text != NULL ? *ret_text : "");
+	apply_difference(supervisor, &difference);
+	difference_release(&difference);
+	settle(supervisor);
+	return true;
+}
+
+static void
+on_reload_signal(evutil_socket_t number, short what, void *context)
+{
+	(void)number, (void)what;
+	struct supervisor *supervisor = context;
+	char *text = NULL;
+	if (!plan_is_stopping(&supervisor->plan))
+		on_reload(supervisor, &text);
+	free(text);
+}
+
+static const struct control_events control_events = {
+	.on_fact = on_control_fact,
+	.on_reload = on_reload,
+};
+
+static void (*const signal_actions[SIGNAL_COUNT])(
+    evutil_socket_t number, short what, void *context) = {
+	[SIGNAL_CHILD] = on_child_signal,
+	[SIGNAL_TERM] = on_stop_signal,
+	[SIGNAL_INT] = on_stop_signal,
+	[SIGNAL_HUP] = on_reload_signal,
+};
+
 static int
 make_events(struct supervisor *supervisor)
 {
@@ -900,10 +1108,8 @@ make_events(struct supervisor *supervisor)
 	supervisor->timer = evtimer_new(supervisor->base, on_timer, supervisor);
 	bool good = supervisor->timer != NULL;
 	for (int i = 0; i < SIGNAL_COUNT; i++) {
-		supervisor->signal_events[i] =
-		    evsignal_new(supervisor->base, signal_numbers[i],
-			i == SIGNAL_CHILD ? on_child_signal : on_stop_signal,
-			supervisor);
+		supervisor->signal_events[i] = evsignal_new(supervisor->base,
+		    signal_numbers[i], signal_actions[i], supervisor);
 		good = good && supervisor->signal_events[i] != NULL &&
 		    event_add(supervisor->signal_events[i], NULL) == 0;
 	}
@@ -919,7 +1125,7 @@ make_control(struct supervisor *supervisor)
 		.deaths = &supervisor->deaths,
 		.started_ms = supervisor->started_ms };
 	int error = control_init(&supervisor->control, supervisor->base,
-	    supervisor->control_listener, &view, on_control_fact, supervisor);
+	    supervisor->control_listener, &view, &control_events, supervisor);
 	if (error != 0)
 		return failed("control", error, EXIT_BOOT_FAILED);
 	supervisor->has_control = true;
@@ -955,7 +1161,7 @@ become_supervisor(struct supervisor *supervisor)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* until there is something to reload */
 	raise_descriptors(supervisor);
 	forbid_cores();
 	title_set("gsq: supervisor (%s)", supervisor->options->directory);
@@ -995,12 +1201,10 @@ release(struct supervisor *supervisor)
 		event_free(supervisor->timer);
 	if (supervisor->base != NULL)
 		event_base_free(supervisor->base);
-	program_release(&supervisor->queue_program);
-	for (size_t i = 0; supervisor->pool_programs != NULL &&
-	     i < supervisor->options->pool_count;
-	     i++)
-		program_release(&supervisor->pool_programs[i]);
-	free(supervisor->pool_programs);
+	programs_free(supervisor->programs);
+	if (supervisor->own_options != NULL)
+		options_release(supervisor->own_options);
+	free(supervisor->own_options);
 	free(supervisor->children);
 	plan_release(&supervisor->plan);
 }

@@ -421,6 +421,95 @@ def test_scale_takes_the_idle_first():
                  ["queue", "w1", "w2", "w3", "w4"], "names")
 
 
+# ---- reload ----------------------------------------------------------------
+
+POOLS = """
+supervisor { %s }
+queue "default" { %s }
+pool "same" { workers = 2 command = { "builtin:noop" } }
+pool "other" { workers = %d max_demand = %d command = { "builtin:noop" } }
+"""
+
+
+def test_reload_changes_what_is_different_and_nothing_else():
+    with Gsq(configuration=POOLS % ("", "", 2, 1)) as gsq:
+        path = gsq.arguments[gsq.arguments.index("-c") + 1]
+        before = gsq.pids()
+        is_equal(gsq.qctl("reload").stdout, "nothing has changed\n", "told")
+        is_equal(gsq.pids(), before, "pids")
+
+        write_file(path, POOLS % ("backoff = off", "", 3, 1))
+        is_equal(gsq.qctl("reload").stdout,
+                 "supervisor: backoff: 100ms..5s -> off\n"
+                 "pool other: workers: 2 -> 3\n", "told")
+        after = gsq.wait_ready(count=6)
+        is_equal({name: after[name] for name in before}, before, "pids")
+
+        write_file(path, POOLS % ("backoff = off", "", 3, 2))
+        is_equal(gsq.qctl("reload").stdout,
+                 "pool other: max_demand: 1 -> 2\n"
+                 "pool other: min_demand: 0 -> 1\n", "told")
+        for name in "other-1", "other-2", "other-3":
+            gsq.wait_new_pid(name, after[name])
+        after = gsq.wait_ready()
+        for name in "queue", "same-1", "same-2":
+            is_equal(after[name], before[name], "pid of " + name)
+
+        mark = gsq.mark()
+        write_file(path, POOLS % ("backoff = off", "max_attempts = 1", 3, 2))
+        kill(gsq.pid, signal.SIGHUP)
+        line = gsq.wait_event("changed", after=mark)
+        is_equal(line["what"], "queue default: max_attempts: 10 -> 1", "told")
+        gsq.wait_new_pid("queue", after["queue"])
+        again = gsq.wait_ready()
+        del again["queue"], after["queue"]
+        is_equal(again, after, "pids of the workers")
+        is_equal(gsq.tree()["supervisor"]["restarts_in_window"], 0, "counted")
+
+
+def test_a_pool_comes_and_goes_with_a_reload():
+    with Gsq(configuration='pool "a" { command = { "builtin:noop" } }\n'
+             'pool "b" { queue = "b" command = { "builtin:noop" } }\n') as gsq:
+        path = gsq.arguments[gsq.arguments.index("-c") + 1]
+        before = gsq.pids()
+        write_file(path, 'pool "c" { queue = "c" workers = 2 }\n'
+                   'pool "b" { queue = "b" command = { "builtin:noop" } }\n')
+        is_equal(gsq.qctl("reload").stdout, "pool a: gone, its workers leave"
+                 "\npool c: new, 2 workers\n", "told")
+        wait_until(lambda: sorted(gsq.pids()) == ["b-1", "c-1", "c-2",
+                                                  "queue"], "they came and "
+                   "went")
+        is_equal(gsq.wait_ready()["b-1"], before["b-1"], "who was not meant")
+        gsq.qctl("scale", "1", "--pool", "a", status=1)
+        gsq.qctl("scale", "1", "--pool", "c")
+        kill(gsq.pid_of("b-1"))
+        gsq.wait_new_pid("b-1", before["b-1"])
+
+
+def test_a_wrong_file_changes_nothing():
+    with Gsq(configuration=POOLS % ("", "", 2, 1)) as gsq:
+        path = gsq.arguments[gsq.arguments.index("-c") + 1]
+        before, mark = gsq.pids(), gsq.mark()
+        write_file(path, POOLS % ("bakoff = off", "", 5, 1))
+        done = gsq.qctl("reload", status=1)
+        is_true("no such option 'bakoff'" in done.stderr and
+                done.stderr.count("\n") == 1, "it is said", done.stderr)
+        gsq.wait_event("reload-refused", after=mark)
+        write_file(path, POOLS % ("", "", 1024, 1))
+        done = gsq.qctl("reload", status=1)
+        is_true("more than 1024 workers" in done.stderr, "said", done.stderr)
+        is_equal(gsq.pids(), before, "pids")
+
+
+def test_the_command_line_says_which_workers_there_are():
+    with Gsq(workers=1, command=["builtin:noop"], configuration="") as gsq:
+        path = gsq.arguments[gsq.arguments.index("-c") + 1]
+        write_file(path, 'pool "a" { }\n')
+        done = gsq.qctl("reload", status=1)
+        is_true("the command line says" in done.stderr, "said", done.stderr)
+        is_true(gsq.is_running(), "it runs on")
+
+
 def test_deaths_are_remembered():
     with Gsq("--max-restarts", "inf", "--backoff", "off", workers=2,
              command=["builtin:noop"]) as gsq:

@@ -1329,6 +1329,41 @@ Test(plan, who_is_not_ready_yet_need_not_beat)
 	cr_assert_eq(state_of(PLAN_QUEUE), PLAN_STATE_STARTING);
 }
 
+/* ---- other options ---- */
+
+Test(plan, other_options_hold_from_now_on)
+{
+	struct plan_options options = usual_options();
+	boot_all(options, 2);
+	for (int i = 0; i < 3; i++) {
+		tell_kill(1);
+		tell(PLAN_EVENT_READY, 1);
+	}
+	options.max_restarts = 1;
+	cr_assert_eq(plan_set_options(&plan, &options), 0);
+	cr_assert_null(plan_verify(&plan));
+	tell_kill(1);
+	tell(PLAN_EVENT_READY, 1);
+	cr_assert_eq(plan.group, PLAN_GROUP_RUN, "the window began empty");
+	tell_kill(1);
+	cr_assert_not_null(find_wish(PLAN_WISH_GAVE_UP, 1));
+}
+
+Test(plan, who_lives_may_be_silent_for_as_long_as_it_was_told)
+{
+	struct plan_options options = with_hang_timeout();
+	boot_all(options, 1);
+	options.hang_timeout_ms = 100;
+	cr_assert_eq(plan_set_options(&plan, &options), 0);
+	pass(999);
+	cr_assert_eq(state_of(1), PLAN_STATE_READY);
+	tell(PLAN_EVENT_RESTART, 1);
+	tell_exit(1, 0);
+	tell(PLAN_EVENT_READY, 1);
+	pass(100);
+	cr_assert_eq(wished_signal(1), SIGABRT);
+}
+
 /* ---- renewal ---- */
 
 Test(plan, workers_are_renewed_one_at_a_time)
