@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/gsq.h"
 
+#include "base/units.h"
 #include "client/stream.h"
 #include "sys/clock.h"
 #include "sys/socket.h"
@@ -24,6 +25,7 @@ struct gsq {
 	struct message message; /* given out by gsq_receive */
 	uint64_t last_msgid;
 	enum refusal refusal;
+	int64_t retry_after_ms;
 	char error[ERROR_BYTES_MAX];
 };
 
@@ -62,6 +64,12 @@ gsq_refusal(const struct gsq *gsq)
 	return gsq->refusal;
 }
 
+int64_t
+gsq_retry_after_ms(const struct gsq *gsq)
+{
+	return gsq->retry_after_ms;
+}
+
 int
 gsq_poll_fd(const struct gsq *gsq)
 {
@@ -82,6 +90,7 @@ fail(struct gsq *gsq, enum gsq_status status, const char *format, ...)
 	vsnprintf(gsq->error, sizeof(gsq->error), format, arguments);
 	va_end(arguments);
 	gsq->refusal = REFUSAL_NONE;
+	gsq->retry_after_ms = 0;
 	return status;
 }
 
@@ -261,6 +270,9 @@ gsq_check(struct gsq *gsq, const struct message *message)
 	memcpy(gsq->error, text.bytes, count);
 	gsq->error[count] = '\0';
 	gsq->refusal = refusal_of_text(text);
+	gsq->retry_after_ms = 0;
+	object_integer(map_find(message->result, "retry_after_ms"), 0,
+	    DURATION_MS_MAX, &gsq->retry_after_ms);
 	return GSQ_REFUSED;
 }
 

@@ -69,6 +69,10 @@ const char *gsq_error(const struct gsq *gsq);
 /* The name of the last refusal; REFUSAL_NONE when it is none that we know. */
 enum refusal gsq_refusal(const struct gsq *gsq);
 
+/* How long the last refusal, which was FULL, says to wait before it may help to
+ * try again; 0: it does not say. */
+int64_t gsq_retry_after_ms(const struct gsq *gsq);
+
 /* ---- params ---- */
 
 enum gsq_kind {

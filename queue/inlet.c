@@ -30,6 +30,7 @@ struct bodies {
 	enum key_mode mode; /* KEY_MODE_COUNT: as the queue says */
 	uint32_t count;
 	uint64_t bytes;
+	int64_t retry_after_ms; /* of those that are FULL, by themselves */
 	bool each; /* by itself, with a result of its own; else all or none */
 };
 
@@ -284,8 +285,13 @@ answer_enqueue(const struct request *request, struct span queue,
 		return;
 	request_begin(request, &writer,
 	    2u + has_results(bodies) +
-		(bodies->objects != NULL && bodies->each));
+		(bodies->objects != NULL && bodies->each) +
+		(bodies->retry_after_ms > 0));
 	put_taken(&writer, bodies, server->taken);
+	if (bodies->retry_after_ms > 0) {
+		put_key(&writer, "retry_after_ms");
+		put_integer(&writer, bodies->retry_after_ms);
+	}
 	put_key(&writer, "durability");
 	put_text(&writer, span_of(durability_name(durability)));
 	request_end(request, &writer);
@@ -344,8 +350,7 @@ admit(const struct request *request, const struct params_enqueue *params,
 }
 
 static const char no_room[] =
-    "no room on the disk; it is taken again when jobs have ended or there is "
-    "space";
+    "no room on the disk before jobs have ended or there is space";
 
 /* All or none. */
 static void
@@ -393,10 +398,28 @@ check_one(const struct request *request, const struct params_enqueue *params,
 	    : REFUSAL_FULL;
 }
 
+/* Of one that was refused, what is good until the next step alone. */
+static void
+keep_words(const struct core *core, struct bodies *bodies, struct taken *taken)
+{
+	if (taken->refusal == REFUSAL_FULL) {
+		int64_t after_ms = core->retry_after_ms > 0
+		    ? core->retry_after_ms
+		    : RETRY_AFTER_MS;
+		if (after_ms > bodies->retry_after_ms)
+			bodies->retry_after_ms = after_ms;
+	}
+	if (taken->refusal == REFUSAL_NONE || taken->words != core->text)
+		return;
+	taken->copy = strdup(core->text);
+	taken->words =
+	    taken->copy != NULL ? taken->copy : refusal_meaning(taken->refusal);
+}
+
 /* Each as if it had come alone. */
 static void
 enqueue_each(const struct request *request, const struct params_enqueue *params,
-    const struct bodies *bodies)
+    struct bodies *bodies)
 {
 	struct server *server = request->client->server;
 	uint64_t first_id = server->turn.core.next_id;
@@ -412,10 +435,13 @@ enqueue_each(const struct request *request, const struct params_enqueue *params,
 			*taken = (struct taken){ .refusal = refusal,
 				.words = words };
 		taken_count += taken->refusal == REFUSAL_NONE;
+		keep_words(&server->turn.core, bodies, taken);
 	}
 	server->refused += bodies->count - taken_count;
 	report_enqueue(params->queue, first_id, taken_count);
 	answer_enqueue(request, params->queue, bodies);
+	for (uint32_t i = 0; i < bodies->count; i++)
+		free(server->taken[i].copy);
 }
 
 static void

@@ -2,8 +2,10 @@
 #include "queue/outlet.h"
 
 #include "base/check.h"
+#include "base/units.h"
 #include "sys/log.h"
 
+#include <stdio.h>
 #include <sys/socket.h>
 
 void
@@ -119,6 +121,23 @@ outlet_refuse_when(struct outlet *outlet, struct client *client, uint64_t msgid,
 		cut_off(client);
 	else if (!is_over(client))
 		account(outlet, client, buffer_count(output) - before, visible);
+}
+
+void
+outlet_refuse_for(struct outlet *outlet, struct client *client, uint64_t msgid,
+    enum refusal refusal, const char *words, int64_t retry_after_ms)
+{
+	struct buffer *output = &client->peer.output;
+	size_t before = buffer_count(output);
+	char text[2 * REASON_BYTES_MAX], after[16];
+	duration_print(retry_after_ms, after, sizeof(after));
+	snprintf(text, sizeof(text), "%s; try again in %s", words, after);
+	if (message_refuse_for(output, msgid, refusal, text, retry_after_ms) !=
+	    0)
+		cut_off(client);
+	else if (!is_over(client))
+		account(
+		    outlet, client, buffer_count(output) - before, VISIBLE_NOW);
 }
 
 void

@@ -45,6 +45,12 @@ void outlet_end(struct outlet *outlet, struct client *client,
 void outlet_refuse(struct outlet *outlet, struct client *client, uint64_t msgid,
     enum refusal refusal, const char *words);
 
+/* The same of what may be tried again after some time, which the words then say
+ * as well. */
+void outlet_refuse_for(struct outlet *outlet, struct client *client,
+    uint64_t msgid, enum refusal refusal, const char *words,
+    int64_t retry_after_ms);
+
 /* The same, of one that tells of a change. */
 void outlet_refuse_when(struct outlet *outlet, struct client *client,
     uint64_t msgid, enum refusal refusal, const char *words,

@@ -20,11 +20,37 @@ request_visible_when_kept(const struct request *request)
 	return request_visible(request);
 }
 
+static void
+log_refused(
+    const struct request *request, enum refusal refusal, const char *words)
+{
+	log_event(LOG_DEBUG, "refused", "client_pid=%d refusal=%s words=\"%s\"",
+	    (int)request->client->credentials.pid, refusal_name(refusal),
+	    words);
+}
+
+void
+request_refuse_for(
+    const struct request *request, const char *words, int64_t retry_after_ms)
+{
+	struct server *server = request->client->server;
+	server->refused++;
+	if (request->wants_answer)
+		outlet_refuse_for(&server->outlet, request->client,
+		    request->msgid, REFUSAL_FULL, words, retry_after_ms);
+	else
+		log_refused(request, REFUSAL_FULL, words);
+}
+
 void
 request_refuse(
     const struct request *request, enum refusal refusal, const char *words)
 {
 	struct server *server = request->client->server;
+	if (refusal == REFUSAL_FULL) {
+		request_refuse_for(request, words, RETRY_AFTER_MS);
+		return;
+	}
 	server->refused++;
 	if (request->wants_answer)
 		outlet_refuse_when(&server->outlet, request->client,
@@ -33,17 +59,17 @@ request_refuse(
 			? request_visible_when_kept(request)
 			: VISIBLE_NOW);
 	else
-		log_event(LOG_DEBUG, "refused",
-		    "client_pid=%d refusal=%s words=\"%s\"",
-		    (int)request->client->credentials.pid,
-		    refusal_name(refusal), words);
+		log_refused(request, refusal, words);
 }
 
 void
 request_refuse_as_core(const struct request *request)
 {
 	const struct core *core = &request_turn(request)->core;
-	request_refuse(request, core->refusal, core->words);
+	if (core->refusal == REFUSAL_FULL && core->retry_after_ms > 0)
+		request_refuse_for(request, core->words, core->retry_after_ms);
+	else
+		request_refuse(request, core->refusal, core->words);
 }
 
 void

@@ -42,6 +42,10 @@ enum visible request_visible_when_kept(const struct request *request);
 void request_refuse(
     const struct request *request, enum refusal refusal, const char *words);
 
+/* The same of FULL. */
+void request_refuse_for(
+    const struct request *request, const char *words, int64_t retry_after_ms);
+
 /* As the last step was. */
 void request_refuse_as_core(const struct request *request);
 

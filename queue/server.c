@@ -330,7 +330,8 @@ turn_away(struct server *server, int fd, const char *words)
 {
 	struct buffer buffer = { 0 };
 	server->refused++;
-	if (message_refuse(&buffer, 0, REFUSAL_FULL, words) == 0)
+	if (message_refuse_for(
+		&buffer, 0, REFUSAL_FULL, words, RETRY_AFTER_MS) == 0)
 		(void)send(fd, buffer_front(&buffer), buffer_count(&buffer),
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 	buffer_release(&buffer);
@@ -341,7 +342,8 @@ static void
 welcome(struct server *server, int fd)
 {
 	const char *full = NULL;
-	if (server->client_count >= CONNECTIONS_MAX)
+	if (server->client_count >=
+	    server->options->configuration.max_connections)
 		full = "too many connections";
 	else if (fd >= server->client_descriptors)
 		full = "too many connections for the limit of descriptors "
@@ -544,6 +546,10 @@ policy_of(const void *context, struct span queue)
 		.rate_jobs = found.rate_jobs,
 		.rate_ms = found.rate_ms,
 		.rate_burst = found.rate_burst,
+		.max_jobs = found.max_jobs,
+		.max_bytes = found.max_bytes,
+		.max_keys = found.max_keys,
+		.max_body_bytes = found.max_body_bytes,
 		.durability = found.durability,
 		.mode = found.keys,
 		.merge = found.merge,

@@ -25,6 +25,7 @@ struct taken {
 	enum enqueue_result result;
 	enum refusal refusal; /* of that body alone; with its words */
 	const char *words;
+	char *copy; /* owned; of words that would not last, else NULL */
 };
 
 struct server {

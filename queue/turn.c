@@ -430,8 +430,7 @@ turn_gate(struct turn *turn, const struct fact *fact)
 	if (keep_settings(turn) != 0) {
 		pause_undo(core);
 		core->refusal = REFUSAL_FULL;
-		core->words = "no room on the disk to keep that; try again "
-			      "when there is space";
+		core->words = "no room on the disk to keep that";
 		return core->refusal;
 	}
 	for (size_t i = 0; i < core->wish_count; i++)

@@ -152,7 +152,8 @@ check_integer(cfg_t *section, cfg_opt_t *option)
 	long value = cfg_opt_getnint(option, 0);
 	for (size_t i = 0; i < COUNT(integer_rules); i++) {
 		const struct integer_rule *rule = &integer_rules[i];
-		if (strcmp(rule->section, section->name) != 0 ||
+		/* libconfuse calls the file itself "root". */
+		if (strcasecmp(rule->section, section->name) != 0 ||
 		    strcmp(rule->option, option->name) != 0)
 			continue;
 		if (value < rule->min || value > rule->max)
@@ -319,6 +320,17 @@ check_size(cfg_t *section, cfg_opt_t *option)
 	if (!size_parse(text, &value))
 		cfg_error(section,
 		    "%s must be a size as in 64KiB, 256MiB or 1GiB, not '%s'",
+		    option->name, text);
+	return 0;
+}
+
+static int
+check_body_size(cfg_t *section, cfg_opt_t *option)
+{
+	uint64_t value;
+	const char *text = cfg_opt_getnstr(option, 0);
+	if (!size_parse(text, &value) || value > BODY_BYTES_MAX)
+		cfg_error(section, "%s must be a size from 0 to 1MiB, not '%s'",
 		    option->name, text);
 	return 0;
 }
@@ -650,6 +662,10 @@ take_queue(struct configuration *configuration, cfg_t *section)
 		parse_rate(cfg_getstr(section, "rate"), &queue.rate_jobs,
 		    &queue.rate_ms);
 	queue.rate_burst = integer_of(section, "burst", queue.rate_burst);
+	queue.max_jobs = integer_of(section, "max_jobs", queue.max_jobs);
+	queue.max_bytes = size_of(section, "max_bytes");
+	queue.max_keys = integer_of(section, "max_keys", queue.max_keys);
+	queue.max_body_bytes = size_of(section, "max_body_bytes");
 	if (cfg_size(section, "durability") > 0)
 		durability_parse(span_of(cfg_getstr(section, "durability")),
 		    &queue.durability);
@@ -781,6 +797,8 @@ take_all(struct configuration *configuration, cfg_t *root)
 {
 	take_path(&configuration->directory, root, "directory");
 	take_path(&configuration->store, root, "store");
+	configuration->max_connections =
+	    integer_of(root, "max_connections", configuration->max_connections);
 	take_supervisor(configuration, cfg_getsec(root, "supervisor"));
 	take_queues(configuration, root);
 	take_pools(configuration, root);
@@ -869,6 +887,7 @@ configuration_init(struct configuration *configuration)
 {
 	*configuration =
 	    (struct configuration){ .max_restarts = RESTARTS_AUTOMATIC,
+		    .max_connections = CONNECTIONS_MAX,
 		    .max_window_ms = 5 * SECOND_MS,
 		    .backoff = { 100, 5 * SECOND_MS },
 		    .hang_timeout_ms = 10 * SECOND_MS,

@@ -6,6 +6,7 @@
  *
  *     directory = "/run/gsq"           # sockets and lock
  *     store     = "/var/lib/gsq"       # the jobs
+ *     max_connections = 16384          # clients of the queue
  *     supervisor {
  *         max_restarts = "12"          # a number, "inf", default 3 x children
  *         max_seconds  = 5
@@ -21,6 +22,10 @@
  *         max_running = 0              # 0: any number
  *         rate       = "10/s"          # default off
  *         burst      = 1
+ *         max_jobs   = 0               # that wait or run; 0: any number
+ *         max_bytes  = "0"             # of their bodies
+ *         max_keys   = 0               # that they have
+ *         max_body_bytes = "0"         # of each; 0: 1MiB
  *         durability = "sync"          # or "relaxed", "memory"
  *         keys       = "serial"        # or "coalesce", "parallel"
  *         merge      = "last"          # or "first", "append"
@@ -61,7 +66,11 @@ struct queue_options {
 	int64_t max_running;  /* 0..1000000; 0: any number */
 	int64_t rate_jobs;    /* that may begin in rate_ms; 0: any number */
 	int64_t rate_ms;
-	int64_t rate_burst; /* from 1 */
+	int64_t rate_burst;	/* from 1 */
+	int64_t max_jobs;	/* that wait or run; 0: any number */
+	int64_t max_bytes;	/* of their bodies; 0: any */
+	int64_t max_keys;	/* that they have; 0: any number */
+	int64_t max_body_bytes; /* of each; 0: as many as there may be */
 	enum durability durability;
 	enum key_mode keys;   /* of jobs that say none; default serial */
 	enum key_merge merge; /* of bodies, where keys coalesce */
@@ -90,11 +99,12 @@ struct pool_options {
 };
 
 struct configuration {
-	char *directory;	/* NULL: not set */
-	char *store;		/* NULL: not set */
-	int64_t max_restarts;	/* or one of RESTARTS_* */
-	int64_t max_window_ms;	/* max_seconds in milliseconds */
-	struct backoff backoff; /* of restarts; base_ms 0: off */
+	char *directory;	 /* NULL: not set */
+	char *store;		 /* NULL: not set */
+	int64_t max_connections; /* of the queue; 1..CONNECTIONS_MAX */
+	int64_t max_restarts;	 /* or one of RESTARTS_* */
+	int64_t max_window_ms;	 /* max_seconds in milliseconds */
+	struct backoff backoff;	 /* of restarts; base_ms 0: off */
 	enum restart_strategy strategy;
 	int64_t hang_timeout_ms;	/* of a worker; 0: any; default 10 s */
 	int64_t queue_hang_timeout_ms;	/* default 60 s */

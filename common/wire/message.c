@@ -247,18 +247,36 @@ put_refusal_text(
 	msgpack_pack_str_body(packer, text.bytes, text.count);
 }
 
+static void
+begin_refusal(struct message_writer *writer, struct buffer *buffer,
+    uint64_t msgid, enum refusal refusal, const char *text)
+{
+	begin(writer, buffer, MESSAGE_RESPONSE, 4);
+	put_unsigned(writer, msgid);
+	put_array(writer, 2);
+	put_integer(writer, refusal_code(refusal));
+	put_refusal_text(writer, span_of(refusal_name(refusal)), span_of(text));
+}
+
 int
 message_refuse(struct buffer *buffer, uint64_t msgid, enum refusal refusal,
     const char *text)
 {
 	struct message_writer writer;
-	begin(&writer, buffer, MESSAGE_RESPONSE, 4);
-	put_unsigned(&writer, msgid);
-	put_array(&writer, 2);
-	put_integer(&writer, refusal_code(refusal));
-	put_refusal_text(
-	    &writer, span_of(refusal_name(refusal)), span_of(text));
+	begin_refusal(&writer, buffer, msgid, refusal, text);
 	put_nil(&writer);
+	return message_end(&writer);
+}
+
+int
+message_refuse_for(struct buffer *buffer, uint64_t msgid, enum refusal refusal,
+    const char *text, int64_t retry_after_ms)
+{
+	struct message_writer writer;
+	begin_refusal(&writer, buffer, msgid, refusal, text);
+	put_map(&writer, 1);
+	put_key(&writer, "retry_after_ms");
+	put_integer(&writer, retry_after_ms);
 	return message_end(&writer);
 }
 

@@ -78,6 +78,11 @@ void message_response(
 int message_refuse(struct buffer *buffer, uint64_t msgid, enum refusal refusal,
     const char *text);
 
+/* The same of what may be tried again after some time, which stands where the
+ * result would: [1, msgid, [code, "NAME: text"], {"retry_after_ms": ms}]. */
+int message_refuse_for(struct buffer *buffer, uint64_t msgid,
+    enum refusal refusal, const char *text, int64_t retry_after_ms);
+
 /* A response whose error is a map with that many keys (see "verdict" in the
  * protocol); message_verdict_end adds the nil result, then message_end as
  * always. Used by workers. */

@@ -2,6 +2,7 @@
 #include "core/admit.h"
 
 #include "base/check.h"
+#include "core/limit.h"
 #include "core/line.h"
 #include "core/merge.h"
 
@@ -9,11 +10,12 @@
 
 #define PLANS_AT_FIRST 64
 
-/* What the events of a batch that coalesce make of one key. */
+/* What the events of a batch make of one key. Where they coalesce that is one
+ * job, or a part of one that waits already. */
 struct plan {
 	uint32_t key;
 	uint64_t hints; /* of the batch alone */
-	uint64_t bytes; /* of these, with the line breaks between them */
+	uint64_t bytes; /* of the body that these come to */
 };
 
 /* Forgets the plans, and keys that nothing has come to. */
@@ -63,71 +65,131 @@ plan_of(struct core *core, const struct lane *lane, struct span text)
 	return plan;
 }
 
+static enum refusal
+refuse(struct core *core, enum refusal refusal, int64_t after_ms,
+    const char *words)
+{
+	core->words = words;
+	core->retry_after_ms = after_ms;
+	return refusal;
+}
+
+/* The bytes of one body behind others of the same job. */
+static uint64_t
+joined(enum key_merge rule, uint64_t bytes, uint64_t hints, uint32_t more)
+{
+	if (hints == 0 || rule == MERGE_LAST)
+		return more;
+	return rule == MERGE_FIRST ? bytes : bytes + 1 + more;
+}
+
 /* One event more of that key, which coalesces. */
 static enum refusal
-plan_merge(const struct core *core, const struct lane *lane, struct plan *plan,
-    uint32_t body_bytes, const char **ret_words)
+plan_merge(struct core *core, const struct lane *lane, struct plan *plan,
+    uint32_t body_bytes)
 {
 	uint32_t pending = line_pending(core, plan->key, KEY_COALESCE);
-	plan->bytes += body_bytes + (plan->hints > 0);
+	plan->bytes =
+	    joined(lane->policy.merge, plan->bytes, plan->hints, body_bytes);
 	plan->hints++;
-	if (plan->hints > 1 && !merge_fits(lane, plan->hints, plan->bytes)) {
-		*ret_words =
-		    "the bodies of one key are too many or too long to "
-		    "be one job; send fewer in one request";
-		return REFUSAL_TOO_BIG;
-	}
+	if (plan->hints > 1 && !merge_fits(lane, plan->hints, plan->bytes))
+		return refuse(core, REFUSAL_TOO_BIG, 0,
+		    "the bodies of one key are too many or too long to be one "
+		    "job; send fewer in one request");
 	if (pending == 0)
 		return REFUSAL_NONE;
 	const struct job *job = job_at(&core->jobs, pending);
 	if (merge_fits(lane, job->hints + plan->hints,
 		(uint64_t)job->body_bytes + 1 + plan->bytes))
 		return REFUSAL_NONE;
-	*ret_words = "a job that waits with one of the keys takes no more; try "
-		     "again when it has run";
-	return REFUSAL_FULL;
+	return refuse(core, REFUSAL_FULL, limit_retry_after_ms(lane, 1),
+	    "a job that waits with one of the keys takes no more before it has "
+	    "run");
 }
 
-/* Does it make a job of its own? */
-static bool
-is_job(const struct core *core, const struct plan *plan, enum key_mode mode)
+/* What one arrival of a key that coalesces adds; hints and bytes are of those
+ * in front of it. */
+static void
+grow_merged(const struct core *core, const struct lane *lane, uint32_t key,
+    uint64_t hints, uint64_t bytes, uint32_t body_bytes, struct growth *growth)
 {
-	return plan == NULL || mode != KEY_COALESCE ||
-	    (plan->hints == 1 && line_pending(core, plan->key, mode) == 0);
+	enum key_merge rule = lane->policy.merge;
+	uint32_t pending = key != 0 ? line_pending(core, key, KEY_COALESCE) : 0;
+	uint64_t own = joined(rule, bytes, hints, body_bytes);
+	growth->own_bytes += own - (hints > 0 ? bytes : 0);
+	growth->own_jobs += hints == 0;
+	if (pending == 0) {
+		growth->jobs += hints == 0;
+		growth->bytes += (int64_t)(own - (hints > 0 ? bytes : 0));
+		return;
+	}
+	uint64_t there = job_at(&core->jobs, pending)->body_bytes;
+	if (rule == MERGE_FIRST)
+		return;
+	if (rule == MERGE_APPEND)
+		growth->bytes += 1 + (int64_t)body_bytes;
+	else
+		growth->bytes +=
+		    (int64_t)body_bytes - (int64_t)(hints > 0 ? bytes : there);
+}
+
+/* One with a key of its own, or a place in line. */
+static void
+grow_by_job(uint32_t body_bytes, struct growth *growth)
+{
+	growth->jobs++;
+	growth->own_jobs++;
+	growth->bytes += body_bytes;
+	growth->own_bytes += body_bytes;
+}
+
+/* A key that comes for the first time. */
+static void
+grow_by_key(const struct core *core, uint32_t key, struct growth *growth)
+{
+	growth->own_keys++;
+	growth->keys += key == 0 || key_at(&core->keys, key)->unfinished == 0;
 }
 
 static enum refusal
 plan_arrival(struct core *core, const struct lane *lane, enum key_mode mode,
-    const struct arrival *arrival, uint32_t *jobs, const char **ret_words)
+    const struct arrival *arrival, struct growth *growth)
 {
-	enum refusal refusal = REFUSAL_NONE;
-	struct plan *plan = NULL;
-	if (arrival->key.count > 0) {
-		plan = plan_of(core, lane, arrival->key);
-		if (plan == NULL) {
-			*ret_words = "no memory for another key";
-			return REFUSAL_FULL;
-		}
-		if (mode == KEY_COALESCE)
-			refusal = plan_merge(
-			    core, lane, plan, arrival->body_bytes, ret_words);
+	uint32_t body_bytes = arrival->body_bytes;
+	enum refusal refusal = limit_body(core, lane, body_bytes);
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	if (arrival->key.count == 0) {
+		grow_by_job(body_bytes, growth);
+		return REFUSAL_NONE;
 	}
-	*jobs += is_job(core, plan, mode);
-	return refusal;
+	uint32_t plans = core->plan_count;
+	struct plan *plan = plan_of(core, lane, arrival->key);
+	if (plan == NULL)
+		return refuse(core, REFUSAL_FULL, RETRY_AFTER_MS,
+		    "no memory for another key");
+	if (core->plan_count > plans)
+		grow_by_key(core, plan->key, growth);
+	if (mode != KEY_COALESCE) {
+		grow_by_job(body_bytes, growth);
+		return REFUSAL_NONE;
+	}
+	grow_merged(core, lane, plan->key, plan->hints, plan->bytes, body_bytes,
+	    growth);
+	return plan_merge(core, lane, plan, body_bytes);
 }
 
-/* Counts the jobs that the batch makes. That a repetition cannot help is more
- * than that it may, so the look goes on after FULL. */
+/* What the batch comes to. That a repetition cannot help is more than that it
+ * may, so the look goes on after FULL. */
 static enum refusal
 make_plans(struct core *core, const struct lane *lane, enum key_mode mode,
-    const struct fact *fact, uint32_t *ret_jobs, const char **ret_words)
+    const struct fact *fact, struct growth *growth)
 {
 	enum refusal worst = REFUSAL_NONE;
-	*ret_jobs = 0;
 	for (uint32_t i = 0; i < fact->admit.count && worst != REFUSAL_TOO_BIG;
 	     i++) {
-		enum refusal refusal = plan_arrival(core, lane, mode,
-		    &fact->admit.arrivals[i], ret_jobs, ret_words);
+		enum refusal refusal = plan_arrival(
+		    core, lane, mode, &fact->admit.arrivals[i], growth);
 		if (refusal != REFUSAL_NONE)
 			worst = refusal;
 	}
@@ -136,22 +198,47 @@ make_plans(struct core *core, const struct lane *lane, enum key_mode mode,
 
 enum refusal
 admit_batch(struct core *core, const struct lane *lane, enum key_mode mode,
-    const struct fact *fact, const char **ret_words)
+    const struct fact *fact)
 {
-	uint32_t jobs;
+	struct growth growth = { 0 };
 	CHECK(core->plan_count == 0 && fact->admit.count > 0);
-	enum refusal refusal =
-	    make_plans(core, lane, mode, fact, &jobs, ret_words);
-	if (refusal == REFUSAL_NONE &&
-	    !jobs_reserve(&core->jobs, jobs, fact->admit.with_terms)) {
-		*ret_words = "no memory for so many jobs";
-		refusal = REFUSAL_FULL;
+	enum refusal refusal = make_plans(core, lane, mode, fact, &growth);
+	if (refusal != REFUSAL_TOO_BIG) {
+		enum refusal limit = limit_growth(core, lane, &growth);
+		if (limit != REFUSAL_NONE)
+			refusal = limit;
 	}
+	if (refusal == REFUSAL_NONE &&
+	    !jobs_reserve(
+		&core->jobs, (uint32_t)growth.jobs, fact->admit.with_terms))
+		refusal = refuse(core, REFUSAL_FULL, RETRY_AFTER_MS,
+		    "no memory for so many jobs");
 	if (refusal == REFUSAL_NONE)
 		core->admitted = fact->admit.count;
 	else
 		drop_plans(core);
 	return refusal;
+}
+
+enum refusal
+admit_one(struct core *core, const struct lane *lane, enum key_mode mode,
+    const struct fact *fact)
+{
+	struct growth growth = { 0 };
+	uint32_t body_bytes = fact->enqueue.body_bytes;
+	enum refusal refusal = limit_body(core, lane, body_bytes);
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	uint32_t key = 0;
+	if (fact->enqueue.key.count > 0) {
+		key = keys_find(&core->keys, lane->handle, fact->enqueue.key);
+		grow_by_key(core, key, &growth);
+	}
+	if (fact->enqueue.key.count > 0 && mode == KEY_COALESCE)
+		grow_merged(core, lane, key, 0, 0, body_bytes, &growth);
+	else
+		grow_by_job(body_bytes, &growth);
+	return limit_growth(core, lane, &growth);
 }
 
 void

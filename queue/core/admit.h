@@ -11,10 +11,15 @@
 /*
  * A FACT_ADMIT for that lane. REFUSAL_NONE, and from now on as many
  * FACT_ENQUEUEs cannot be refused; or TOO_BIG, when that batch can never be
- * taken, or FULL, with nothing changed and *ret_words set.
+ * taken, or FULL, with nothing changed, core->words and core->retry_after_ms
+ * set.
  */
 enum refusal admit_batch(struct core *core, const struct lane *lane,
-    enum key_mode mode, const struct fact *fact, const char **ret_words);
+    enum key_mode mode, const struct fact *fact);
+
+/* The same of the limits of its queue for a FACT_ENQUEUE that comes alone. */
+enum refusal admit_one(struct core *core, const struct lane *lane,
+    enum key_mode mode, const struct fact *fact);
 
 /* One of those that were admitted was taken. */
 void admit_taken(struct core *core);

@@ -9,6 +9,7 @@
 #include "core/ending.h"
 #include "core/gate.h"
 #include "core/lease.h"
+#include "core/limit.h"
 #include "core/line.h"
 #include "core/match.h"
 #include "core/merge.h"
@@ -102,6 +103,8 @@ refuse(struct core *core, enum refusal refusal, const char *words)
 {
 	core->refusal = refusal;
 	core->words = words;
+	if (refusal == REFUSAL_FULL)
+		core->retry_after_ms = RETRY_AFTER_MS;
 }
 
 /* Made if there is none; NULL, refused, without room. */
@@ -270,6 +273,7 @@ add_job(struct core *core, const struct fact *fact, struct lane *lane,
 		return false;
 	}
 	line_join(core, handle, key, mode);
+	limit_came(core, handle);
 	bool has_turn =
 	    begin_waiting(core, lane, handle, fact->enqueue.delay_ms);
 	lanes_note(&core->lanes, lane);
@@ -287,8 +291,11 @@ merge_into(struct core *core, const struct fact *fact, uint32_t pending)
 {
 	if (!merge_enqueue(core, pending, fact)) {
 		refuse(core, REFUSAL_FULL,
-		    "the job that waits with that key takes no more; try again "
-		    "when it has run");
+		    "the job that waits with that key takes no more before it "
+		    "has run");
+		core->retry_after_ms = limit_retry_after_ms(
+		    lane_at(&core->lanes, job_at(&core->jobs, pending)->lane),
+		    1);
 		return;
 	}
 	core->answer = job_at(&core->jobs, pending)->id;
@@ -316,14 +323,10 @@ mode_of(const struct lane *lane, enum key_mode said)
 static void
 on_admit(struct core *core, const struct fact *fact)
 {
-	const char *words = "";
 	struct lane *lane = open_lane(core, fact->admit.queue);
-	if (lane == NULL)
-		return;
-	enum refusal refusal = admit_batch(
-	    core, lane, mode_of(lane, fact->admit.mode), fact, &words);
-	if (refusal != REFUSAL_NONE)
-		refuse(core, refusal, words);
+	if (lane != NULL)
+		core->refusal = admit_batch(
+		    core, lane, mode_of(lane, fact->admit.mode), fact);
 }
 
 static void
@@ -331,6 +334,11 @@ take_event(struct core *core, const struct fact *fact, struct lane *lane)
 {
 	enum key_mode mode = mode_of(lane, fact->enqueue.mode);
 	uint32_t key = 0;
+	if (core->admitted == 0 && limit_is_set(lane)) {
+		core->refusal = admit_one(core, lane, mode, fact);
+		if (core->refusal != REFUSAL_NONE)
+			return;
+	}
 	if (fact->enqueue.key.count > 0) {
 		key = keys_take(&core->keys, lane->handle, fact->enqueue.key);
 		if (key == 0) {
@@ -663,6 +671,8 @@ on_restore(struct core *core, const struct fact *fact)
 	if (saved->id >= core->next_id)
 		core->next_id = saved->id + 1;
 	restore_key(core, job, fact->restore.key);
+	if (saved->state != JOB_DEAD)
+		limit_came(core, handle);
 	line_restore(core, handle, (enum job_state)saved->state);
 	if (saved->state == JOB_READY)
 		line_enter(core, handle);
@@ -747,6 +757,7 @@ core_step(struct core *core, const struct fact *fact)
 	core->wish_count = 0;
 	core->refusal = REFUSAL_NONE;
 	core->words = "";
+	core->retry_after_ms = 0;
 	core->answer = 0;
 	steps[fact->kind](core, fact);
 #ifdef GSQ_VERIFY

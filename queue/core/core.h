@@ -39,6 +39,10 @@
  * be worse than a late one. */
 #define INTRODUCTION_MS INT64_C(10000)
 
+/* When to try again what was refused as FULL, where nothing better is known:
+ * for want of memory, or of room on the disk. */
+#define RETRY_AFTER_MS INT64_C(1000)
+
 /* Jobs whose time has come that one FACT_TIME makes ready: about a
  * millisecond, so that a million that were due while the queue was away keep
  * nobody waiting. */
@@ -359,8 +363,10 @@ struct core {
 	 * is now (REVIVE). */
 	enum refusal refusal;
 	const char *words;
+	int64_t retry_after_ms; /* of FULL: when a repetition may help */
 	uint64_t answer;
-	enum enqueue_result result; /* ENQUEUE */
+	enum enqueue_result result;  /* ENQUEUE */
+	char text[REASON_BYTES_MAX]; /* of words with numbers in them */
 };
 
 /*

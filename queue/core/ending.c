@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "core/due.h"
 #include "core/lease.h"
+#include "core/limit.h"
 #include "core/line.h"
 #include "core/match.h"
 #include "core/merge.h"
@@ -155,6 +156,8 @@ ending_of_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 	struct retry retry = retry_decide(&lane->policy, job, max_attempts,
 	    verdict, crashed, outcome->delay_ms, random_next(&core->random));
 
+	if (retry.state == JOB_NONE || retry.state == JOB_DEAD)
+		limit_left(core, handle);
 	job_list_remove(&core->jobs, &subscriber->running, handle);
 	demand_relieved(
 	    &core->demand, &core->lanes, subscriber, job->body_bytes);

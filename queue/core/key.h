@@ -19,6 +19,7 @@ struct key {
 	uint32_t lane;	      /* handle of its queue */
 	uint32_t twin;	      /* handle of another key with that hash, or 0 */
 	uint32_t jobs;	      /* that have it */
+	uint32_t unfinished;  /* of them, that wait or run */
 	uint32_t holder;      /* the job whose turn it is, or 0 */
 	uint32_t pending;     /* the job that others are merged into, or 0 */
 	uint32_t plan;	      /* its place among the plans of a batch that was

@@ -37,6 +37,11 @@ struct lane_policy {
 	int64_t rate_jobs;
 	int64_t rate_ms;
 	int64_t rate_burst;
+	/* What it may have, of jobs that wait or run; 0: any number. */
+	int64_t max_jobs;
+	int64_t max_bytes; /* of their bodies */
+	int64_t max_keys;
+	int64_t max_body_bytes; /* of each body that comes */
 };
 
 /* What somebody has said of a queue; it is kept over restarts. */
@@ -59,6 +64,10 @@ struct lane {
 	uint64_t enqueued; /* since the process started */
 	uint64_t done;
 	uint64_t failed;
+	uint64_t body_bytes; /* of jobs that wait or run */
+	uint32_t keys;	     /* that these have */
+	int64_t left_at_ms;  /* when the last of them ended or died */
+	int64_t pace_us; /* from one to the next, on average; 0: not known */
 	struct histogram wait_ms; /* from ready to its delivery */
 	struct histogram run_ms;  /* from there to its end; not given back */
 	struct lane_gate gate;

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/planted.h"
 #include "core/due.h"
+#include "core/limit.h"
 #include "core/wish.h"
 
 static struct key *
@@ -92,6 +93,8 @@ line_take_out(struct core *core, uint32_t handle)
 {
 	struct job *job = job_at(&core->jobs, handle);
 	struct lane *lane = lane_at(&core->lanes, job->lane);
+	if (job->state != JOB_DEAD)
+		limit_left(core, handle);
 	switch ((enum job_state)job->state) {
 	case JOB_READY:
 		lane_take(&core->jobs, lane, handle);

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "core/due.h"
+#include "core/limit.h"
 #include "core/line.h"
 #include "core/wish.h"
 
@@ -59,9 +60,11 @@ merge_body(struct core *core, uint32_t handle, const struct body *body)
 	wish->given = body->given;
 	wish->other = body->handle;
 	wish->other_bytes = body->bytes;
+	uint32_t bytes_before = job->body_bytes;
 	job->body_bytes = rule == MERGE_APPEND
 	    ? (uint32_t)appended_bytes(job, body)
 	    : body->bytes;
+	limit_resized(core, job, bytes_before);
 }
 
 /* ---- of an event ---- */

@@ -4,6 +4,7 @@
 #include "core/due.h"
 #include "core/ending.h"
 #include "core/lease.h"
+#include "core/limit.h"
 #include "core/line.h"
 #include "core/match.h"
 #include "core/merge.h"
@@ -140,6 +141,7 @@ revive(struct core *core, uint32_t handle)
 	job->attempt = 0;
 	job->crashes = 0;
 	line_come_back(core, handle);
+	limit_came(core, handle);
 	line_enter(core, handle);
 	lanes_note(&core->lanes, lane);
 	tell_revived(core, handle);
@@ -154,8 +156,8 @@ fold_into(struct core *core, uint32_t pending, uint32_t handle)
 	    lane_at(&core->lanes, job_at(&core->jobs, handle)->lane);
 	if (!merge_dead(core, pending, handle)) {
 		refuse(core, REFUSAL_FULL,
-		    "the job that waits with that key takes no more; try again "
-		    "when it has run");
+		    "the job that waits with that key takes no more before it "
+		    "has run");
 		return;
 	}
 	tell_revived(core, pending);

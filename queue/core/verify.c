@@ -16,6 +16,8 @@ struct found {
 	uint64_t delayed_weight;
 	uint64_t running_weight;
 	uint64_t blocked_weight;
+	uint64_t bytes_weight; /* of jobs that wait or run */
+	uint64_t keys_weight;
 	uint32_t lanes;
 	uint32_t idle_lanes;
 	uint32_t subscriptions;
@@ -156,6 +158,8 @@ verify_lane(
 	found->running += lane->counts[JOB_RUNNING];
 	found->delayed_weight += lane->counts[JOB_DELAYED] * weight(lane);
 	found->running_weight += lane->counts[JOB_RUNNING] * weight(lane);
+	found->bytes_weight += lane->body_bytes * weight(lane);
+	found->keys_weight += lane->keys * weight(lane);
 	found->lanes++;
 	found->idle_lanes += lane->idle;
 	found->subscriptions += lane->subscription_count;
@@ -484,6 +488,35 @@ verify_all(const struct core *core, const struct found *found)
 	return NULL;
 }
 
+/* What is held against the limits of a queue: the jobs that wait or run. */
+static const char *
+verify_limits(const struct core *core, const struct found *found)
+{
+	uint64_t bytes_weight = 0, keys_weight = 0, unfinished = 0;
+	for (uint32_t at = core->jobs.oldest; at != 0;
+	     at = job_at(&core->jobs, at)->newer) {
+		const struct job *job = job_at(&core->jobs, at);
+		if (job->state == JOB_DEAD)
+			continue;
+		bytes_weight +=
+		    job->body_bytes * weight(lane_at(&core->lanes, job->lane));
+		unfinished += job->key != 0;
+	}
+	for (uint32_t at = 1; at <= core->keys.slab.made; at++) {
+		const struct key *key = key_at(&core->keys, at);
+		if (key->jobs == 0)
+			continue;
+		HOLDS(key->unfinished <= key->jobs);
+		unfinished -= key->unfinished;
+		if (key->unfinished > 0)
+			keys_weight += weight(lane_at(&core->lanes, key->lane));
+	}
+	HOLDS(unfinished == 0);
+	HOLDS(bytes_weight == found->bytes_weight);
+	HOLDS(keys_weight == found->keys_weight);
+	return NULL;
+}
+
 const char *
 verify_core(const struct core *core)
 {
@@ -505,5 +538,7 @@ verify_core(const struct core *core)
 		broken = verify_aliases(core);
 	if (broken == NULL)
 		broken = verify_all(core, &found);
+	if (broken == NULL)
+		broken = verify_limits(core, &found);
 	return broken;
 }

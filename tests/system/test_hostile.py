@@ -216,7 +216,8 @@ def expect_full(path):
     """A new client is told so, at once, and let go."""
     with Client(path) as client:
         (answer,) = client.read_to_end()
-        is_equal((answer[0], answer[1], answer[3]), (1, 0, None), "answer")
+        is_equal((answer[0], answer[1], answer[3]),
+                 (1, 0, {"retry_after_ms": 1000}), "answer")
         is_true(answer[2][0] == 0 and answer[2][1].startswith("FULL: "),
                 "it says FULL", answer)
 

@@ -22,6 +22,23 @@ do_at(struct line *line)
 	story.now_ms = to_ms;
 }
 
+static void
+next_limits(struct line *line, struct lane_policy *policy)
+{
+	if (next_is(line, "max-jobs"))
+		policy->max_jobs =
+		    (int64_t)next_number(line, "how many", 1000000);
+	if (next_is(line, "max-bytes"))
+		policy->max_bytes =
+		    (int64_t)next_number(line, "how many", UINT32_MAX);
+	if (next_is(line, "max-keys"))
+		policy->max_keys =
+		    (int64_t)next_number(line, "how many", 1000000);
+	if (next_is(line, "max-body"))
+		policy->max_body_bytes =
+		    (int64_t)next_number(line, "how many", BODY_BYTES_MAX);
+}
+
 /* "queue mail attempts 3 retry 1s..10s keys coalesce merge append": its rules,
  * before it is used. */
 void
@@ -68,6 +85,7 @@ do_queue(struct line *line)
 	    !key_merge_parse(
 		span_of(next_word(line, "a rule")), &policy->policy.merge))
 		fail("a rule is last, first or append");
+	next_limits(line, &policy->policy);
 	end_of_line(line);
 	story.policy_count++;
 }

@@ -173,6 +173,7 @@ Test(gsq, a_refusal_has_its_name_and_words)
 	cr_assert_eq(call(&number), GSQ_REFUSED);
 	cr_assert_eq(gsq_refusal(gsq), REFUSAL_NOT_FOUND);
 	cr_assert_str_eq(gsq_error(gsq), "NOT_FOUND: no job 42");
+	cr_expect_eq(gsq_retry_after_ms(gsq), 0);
 }
 
 Test(gsq, a_refusal_of_another_shape_is_one_too)
@@ -193,10 +194,12 @@ Test(gsq, a_long_refusal_is_cut)
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	connect_both();
-	cr_assert_eq(message_refuse(&answers, 1, REFUSAL_FULL, text), 0);
+	cr_assert_eq(
+	    message_refuse_for(&answers, 1, REFUSAL_FULL, text, 250), 0);
 	send_answers();
 	cr_assert_eq(call(&number), GSQ_REFUSED);
 	cr_assert_eq(gsq_refusal(gsq), REFUSAL_FULL);
+	cr_expect_eq(gsq_retry_after_ms(gsq), 250);
 	cr_assert_lt(strlen(gsq_error(gsq)), 1000);
 }
 

@@ -538,6 +538,38 @@ heard_and_not_noted(void)
 	core.roll.unheard++;
 }
 
+/* ---- lies about what a queue has ---- */
+
+static void
+bytes_of_a_lane(void)
+{
+	lane_named("mail")->body_bytes++;
+}
+
+static struct key *
+key_of_a_job(void)
+{
+	tell((struct fact){ .kind = FACT_ENQUEUE,
+	    .enqueue = { .queue = SPAN_LITERAL("mail"),
+		.key = SPAN_LITERAL("42"),
+		.mode = KEY_SERIAL } });
+	return key_at(&core.keys, job_with(core.answer)->key);
+}
+
+static void
+keys_of_a_lane(void)
+{
+	key_of_a_job();
+	lane_named("mail")->keys++;
+}
+
+static void
+unfinished_jobs_of_a_key(void)
+{
+	key_of_a_job()->unfinished--;
+	lane_named("mail")->keys--;
+}
+
 /* ---- lies about time ---- */
 
 static void
@@ -636,6 +668,9 @@ static const struct lie {
 	{ absent_without_jobs, "subscriber->running_count > 0" },
 	{ number_of_those_who_are_not_heard, "unheard == core->roll.unheard" },
 	{ heard_and_not_noted, "!living->unheard" },
+	{ bytes_of_a_lane, "bytes_weight == found->bytes_weight" },
+	{ keys_of_a_lane, "keys_weight == found->keys_weight" },
+	{ unfinished_jobs_of_a_key, "unfinished == 0" },
 	{ place_of_a_delayed_job, "job->place == at" },
 	{ order_of_delayed_jobs, "heap->before" },
 };

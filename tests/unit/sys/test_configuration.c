@@ -129,6 +129,10 @@ expect_same_queue(
 	cr_expect_eq(found->rate_jobs, wanted->rate_jobs);
 	cr_expect_eq(found->rate_ms, wanted->rate_ms);
 	cr_expect_eq(found->rate_burst, wanted->rate_burst);
+	cr_expect_eq(found->max_jobs, wanted->max_jobs);
+	cr_expect_eq(found->max_bytes, wanted->max_bytes);
+	cr_expect_eq(found->max_keys, wanted->max_keys);
+	cr_expect_eq(found->max_body_bytes, wanted->max_body_bytes);
 }
 
 /* The texts of the table are for people; here they are held to what is done. */
@@ -175,6 +179,7 @@ Test(configuration, an_empty_file_changes_nothing)
 	expect_good("");
 	expect_good("# only a comment");
 	cr_assert_eq(configuration.max_restarts, RESTARTS_AUTOMATIC);
+	cr_assert_eq(configuration.max_connections, CONNECTIONS_MAX);
 	cr_assert_eq(configuration.start_timeout_ms, 10000);
 }
 
@@ -192,7 +197,10 @@ Test(configuration, everything_can_be_said)
 		    "}\n"
 		    "queue \"mail\" { max_attempts = 3 retry_base = 10ms\n"
 		    "	retry_cap = \"1d\" durability = relaxed\n"
-		    "	max_running = 2 rate = 600/m burst = 5 }\n"
+		    "	max_running = 2 rate = 600/m burst = 5\n"
+		    "	max_jobs = 1000 max_bytes = 64MiB max_keys = 10\n"
+		    "	max_body_bytes = 4KiB }\n"
+		    "max_connections = 100\n"
 		    "pool \"sync\" { queue = \"mail\" workers = 4\n"
 		    "	max_demand = 10 min_demand = 3\n"
 		    "	command = { \"sync-user\", \"--quiet\", \"\" } }\n");
@@ -215,6 +223,11 @@ Test(configuration, everything_can_be_said)
 	cr_assert_eq(queue.rate_jobs, 600);
 	cr_assert_eq(queue.rate_ms, MINUTE_MS);
 	cr_assert_eq(queue.rate_burst, 5);
+	cr_assert_eq(queue.max_jobs, 1000);
+	cr_assert_eq(queue.max_bytes, 64 * 1024 * 1024);
+	cr_assert_eq(queue.max_keys, 10);
+	cr_assert_eq(queue.max_body_bytes, 4096);
+	cr_assert_eq(configuration.max_connections, 100);
 	cr_assert_eq(configuration.pool_count, 1);
 	const struct pool_options *pool = &configuration.pools[0];
 	cr_assert_str_eq(pool->name.text, "sync");

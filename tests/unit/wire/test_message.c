@@ -237,6 +237,17 @@ Test(message, a_refusal_has_a_code_and_a_text_with_the_name_in_front)
 	buffer_release(&buffer);
 }
 
+Test(message, a_refusal_may_say_when_to_try_again)
+{
+	struct buffer buffer = { 0 };
+	cr_assert_eq(
+	    message_refuse_for(&buffer, 7, REFUSAL_FULL, "later", 250), 0);
+	EXPECT_BYTES(&buffer,
+	    "\x94\x01\x07\x92\x00\xab"
+	    "FULL: later\x81\xaeretry_after_ms\xcc\xfa");
+	buffer_release(&buffer);
+}
+
 Test(message, a_verdict_is_a_map_in_the_place_of_the_error)
 {
 	struct buffer buffer = { 0 };

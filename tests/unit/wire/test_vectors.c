@@ -482,6 +482,11 @@ write_refusal(const struct message *message, struct buffer *buffer)
 	size_t skip = strlen(refusal_name(refusal)) + 2;
 	snprintf(words, sizeof(words), "%.*s", (int)(text.count - skip),
 	    text.bytes + skip);
+	int64_t after_ms;
+	if (object_integer(map_find(message->result, "retry_after_ms"), 0,
+		INT64_MAX, &after_ms))
+		return message_refuse_for(
+		    buffer, message->msgid, refusal, words, after_ms);
 	return message_refuse(buffer, message->msgid, refusal, words);
 }
 
