@@ -18,6 +18,9 @@
  * the loop without end. */
 #define ACCEPT_PAUSE_MS 100
 
+/* When those may come again for whom there is no place. */
+#define RETRY_AFTER_MS INT64_C(1000)
+
 #define PROTOCOL_VERSION 1
 
 struct control_client {
@@ -691,7 +694,10 @@ static void
 turn_away(int fd, enum refusal refusal, const char *text)
 {
 	struct buffer buffer = { 0 };
-	if (message_refuse(&buffer, 0, refusal, text) == 0)
+	int error = refusal == REFUSAL_FULL
+	    ? message_refuse_for(&buffer, 0, refusal, text, RETRY_AFTER_MS)
+	    : message_refuse(&buffer, 0, refusal, text);
+	if (error == 0)
 		(void)send(fd, buffer_front(&buffer), buffer_count(&buffer),
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 	buffer_release(&buffer);

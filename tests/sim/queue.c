@@ -76,6 +76,7 @@ queue_reset(void)
 		options->keys = rules->mode;
 		options->merge = rules->merge;
 	}
+	queue.options.configuration.max_connections = CONNECTIONS_MAX;
 	queue.options.configuration.queue_count = QUEUES;
 	queue.options.configuration.queues = queue.queues;
 	strcpy(queue.options.directory, "/gsq");
