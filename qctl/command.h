@@ -19,7 +19,7 @@ struct verb {
 	const char *arguments;
 	const char *summary;
 	const char *details; /* NULL: none */
-	unsigned options;    /* OPTION_BITs besides OPTIONS_COMMON */
+	uint64_t options;    /* OPTION_BITs besides OPTIONS_COMMON */
 	int64_t timeout_ms;  /* when --timeout is not said */
 	int (*run)(struct command *command);
 };

@@ -47,11 +47,11 @@ option_of(int key)
 static void
 fill_rows(struct argp_option rows[ROWS_MAX], const struct verb *verb)
 {
-	unsigned allowed = OPTIONS_COMMON | (verb != NULL ? verb->options : 0);
+	uint64_t allowed = OPTIONS_COMMON | (verb != NULL ? verb->options : 0);
 	size_t count = 0;
 	for (unsigned i = 0; i < OPTION_COUNT; i++) {
 		const struct option_row *row = option_row((enum option_id)i);
-		if ((allowed & 1u << i) == 0)
+		if ((allowed & UINT64_C(1) << i) == 0)
 			continue;
 		/* Those of the verb stand above those of all. */
 		rows[count++] = (struct argp_option){

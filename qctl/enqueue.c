@@ -30,7 +30,9 @@ struct loading {
 	struct gsq *gsq;
 	const char *queue;
 	/* Absent: gsq's default. */
-	struct gsq_field priority, delay, mode, ttr, attempts;
+	struct gsq_field priority, delay, at, mode, ttr, attempts;
+	const char *token; /* of the one body; NULL: none */
+	bool is_repeated;  /* it was known */
 	const char *key;   /* of all; NULL: none */
 	bool is_keyed;	   /* each body says its own */
 	const char *noun;  /* "line" or "body": what is counted */
@@ -203,11 +205,13 @@ send_batch(struct loading *loading)
 		gsq_text("queue", loading->queue),
 		gsq_bodies(
 		    "bodies", loading->gathered, loading->gathered_count),
+		gsq_text("token", loading->token),
 		loading->is_keyed ? gsq_bodies("keys", loading->gathered_keys,
 					loading->gathered_count)
 				  : gsq_text("key", loading->key),
 		loading->priority,
 		loading->delay,
+		loading->at,
 		loading->mode,
 		loading->ttr,
 		loading->attempts,
@@ -245,7 +249,10 @@ print_id(struct loading *loading, int64_t id, const char *result)
 	} else {
 		bool is_line = form == FORM_JSONL || loading->is_single;
 		fputs(is_line ? "" : loading->printed ? ",\n" : "[\n", stdout);
-		printf("{\"id\":%" PRId64 ",\"result\":\"%s\"}%s", id, result,
+		printf("{\"id\":%" PRId64 ",\"result\":\"%s\"%s}%s", id, result,
+		    loading->token == NULL     ? ""
+			: loading->is_repeated ? ",\"dup\":true"
+					       : ",\"dup\":false",
 		    is_line ? "\n" : "");
 	}
 	loading->printed = true;
@@ -280,6 +287,11 @@ take_answer(struct loading *loading, const struct message *message)
 		bulk_refuse(bulk, message->msgid);
 		return;
 	}
+	const msgpack_object *dups = map_find(message->result, "dups");
+	loading->is_repeated = dups != NULL &&
+	    dups->type == MSGPACK_OBJECT_ARRAY && dups->via.array.size == 1 &&
+	    dups->via.array.ptr[0].type == MSGPACK_OBJECT_BOOLEAN &&
+	    dups->via.array.ptr[0].via.boolean;
 	if (bulk_accept(bulk, message->msgid, map_find(message->result, "ids"),
 		map_find(message->result, "results")))
 		return;
@@ -554,6 +566,31 @@ check_keys(const struct loading *loading)
 	return EXIT_USAGE;
 }
 
+static int
+check_time(const struct loading *loading)
+{
+	if (loading->delay.kind == GSQ_ABSENT || loading->at.kind == GSQ_ABSENT)
+		return EXIT_DONE;
+	say("--in and --at exclude each other");
+	return EXIT_USAGE;
+}
+
+static int
+check_token(const struct loading *loading)
+{
+	if (loading->token == NULL)
+		return EXIT_DONE;
+	size_t bytes = strlen(loading->token);
+	if (!loading->is_single)
+		say("--token stands for one job; give one body");
+	else if (bytes == 0 || bytes > TOKEN_BYTES_MAX)
+		say("--token takes 1 to %d bytes, not %zu", TOKEN_BYTES_MAX,
+		    bytes);
+	else
+		return EXIT_DONE;
+	return EXIT_USAGE;
+}
+
 int
 do_enqueue(struct command *command)
 {
@@ -565,6 +602,8 @@ do_enqueue(struct command *command)
 		.priority =
 		    integer_option(command, OPTION_PRIORITY, "priority"),
 		.delay = integer_option(command, OPTION_IN, "delay_ms"),
+		.at = integer_option(command, OPTION_AT, "at_ms"),
+		.token = command->options[OPTION_TOKEN].text,
 		.mode = gsq_text("mode", command->options[OPTION_MODE].text),
 		.ttr = integer_option(command, OPTION_TTR, "ttr_ms"),
 		.attempts =
@@ -574,7 +613,11 @@ do_enqueue(struct command *command)
 	};
 	int failed = check_keys(&loading);
 	if (failed == EXIT_DONE)
+		failed = check_time(&loading);
+	if (failed == EXIT_DONE)
 		failed = choose_input(&loading);
+	if (failed == EXIT_DONE)
+		failed = check_token(&loading);
 	if (failed == EXIT_DONE)
 		failed = session_connect(command, SOCKET_OF_QUEUE);
 	if (failed != EXIT_DONE)

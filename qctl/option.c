@@ -22,7 +22,7 @@ static const struct option_row rows[OPTION_COUNT] = {
 #undef OPTION
 };
 
-_Static_assert(OPTION_COUNT <= 32, "the options of a verb are 32 bits");
+_Static_assert(OPTION_COUNT <= 64, "the options of a verb are 64 bits");
 
 const struct option_row *
 option_row(enum option_id option)
@@ -170,6 +170,13 @@ option_read(enum option_id option, const char *text,
 			return complain(&complaint,
 			    "--%s takes a duration as in 500ms, 1.5s, 10m, "
 			    "not '%s'",
+			    row->name, text);
+		break;
+	case OPTION_KIND_TIME:
+		if (!time_parse(text, &value.number))
+			return complain(&complaint,
+			    "--%s takes a time as in 2026-12-24T18:00:00Z or "
+			    "2026-12-24T19:00:00+01:00, not '%s'",
 			    row->name, text);
 		break;
 	case OPTION_KIND_LEVELS:

@@ -17,7 +17,7 @@ enum option_id {
 	OPTION_COUNT
 };
 
-#define OPTION_BIT(name) (1u << OPTION_##name)
+#define OPTION_BIT(name) (UINT64_C(1) << OPTION_##name)
 
 /* Taken by every verb. */
 #define OPTIONS_COMMON \
@@ -28,6 +28,7 @@ enum option_kind {
 	OPTION_KIND_NUMBER,
 	OPTION_KIND_NAME,
 	OPTION_KIND_DURATION,
+	OPTION_KIND_TIME, /* of the wall clock */
 	OPTION_KIND_CHOICE,
 	OPTION_KIND_KEY,
 	OPTION_KIND_LEVELS,

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "queue/inspect.h"
+#include "queue/notes.h"
 #include "queue/report.h"
 #include "queue/request.h"
 #include "queue/steering.h"
@@ -20,13 +21,15 @@
 
 /* ---- enqueue ---- */
 
-/* What one enqueue brings: an array of bodies or one, and a key for each, one
- * for all, or none. */
+/* What one enqueue brings: an array of bodies or one, a key for each, one for
+ * all, or none, and a token for each or none. */
 struct bodies {
 	const msgpack_object *objects; /* NULL: the one */
 	const msgpack_object *keys;    /* NULL: the one, or none if empty */
+	const msgpack_object *tokens;  /* NULL: the one, or none if empty */
 	struct span one;
 	struct span one_key;
+	struct span one_token;
 	enum key_mode mode; /* KEY_MODE_COUNT: as the queue says */
 	uint32_t count;
 	uint64_t bytes;
@@ -57,6 +60,22 @@ key_at_place(const struct bodies *bodies, uint32_t at)
 	if (bodies->keys != NULL && !object_span(&bodies->keys[at], &key))
 		return (struct span){ 0 };
 	return key;
+}
+
+static bool
+has_tokens(const struct bodies *bodies)
+{
+	return bodies->tokens != NULL || bodies->one_token.count > 0;
+}
+
+/* Empty: it has none. */
+static struct span
+token_at_place(const struct bodies *bodies, uint32_t at)
+{
+	struct span token = bodies->one_token;
+	if (bodies->tokens != NULL && !object_span(&bodies->tokens[at], &token))
+		return (struct span){ 0 };
+	return token;
 }
 
 /* Of one for itself, in words that last. */
@@ -204,11 +223,87 @@ take_keys(const struct params_enqueue *params, struct bodies *bodies,
 	return check_keys(bodies, words, words_bytes);
 }
 
+/* ---- tokens ---- */
+
+static const char bad_token[] = "a token must have 1 to 128 bytes";
+
+/* Of one for itself, in words that last. */
+static enum refusal
+check_token(const msgpack_object *object, const char **ret_words)
+{
+	struct span token;
+	if (object->type == MSGPACK_OBJECT_NIL)
+		return REFUSAL_NONE;
+	if (!object_span(object, &token)) {
+		*ret_words = "a token must be str, bin or nil";
+		return REFUSAL_BAD_ARGUMENT;
+	}
+	*ret_words = bad_token;
+	return token.count > 0 && token.count <= TOKEN_BYTES_MAX
+	    ? REFUSAL_NONE
+	    : REFUSAL_BAD_NAME;
+}
+
+/* A batch that is all or none is not repeated in part. */
+static enum refusal
+take_tokens(const struct params_enqueue *params, struct bodies *bodies,
+    char *words, size_t words_bytes)
+{
+	const msgpack_object *array = params->tokens;
+	bodies->one_token = params->token;
+	if (params->token.bytes != NULL && bodies->count != 1) {
+		snprintf(words, words_bytes,
+		    "\"token\" stands for one body; for \"bodies\" say "
+		    "\"tokens\", and \"each\"");
+		return REFUSAL_BAD_ARGUMENT;
+	}
+	if (params->token.bytes != NULL &&
+	    (params->token.count == 0 ||
+		params->token.count > TOKEN_BYTES_MAX)) {
+		snprintf(words, words_bytes, "%s", bad_token);
+		return REFUSAL_BAD_NAME;
+	}
+	if (array == NULL)
+		return REFUSAL_NONE;
+	if (bodies->objects == NULL || !bodies->each ||
+	    array->type != MSGPACK_OBJECT_ARRAY ||
+	    array->via.array.size != bodies->count) {
+		snprintf(words, words_bytes,
+		    "\"tokens\" must be an array with one for each of "
+		    "\"bodies\", and \"each\" must be true");
+		return REFUSAL_BAD_ARGUMENT;
+	}
+	bodies->tokens = array->via.array.ptr;
+	return REFUSAL_NONE;
+}
+
+/* ---- the time ---- */
+
+static enum refusal
+check_time(const struct params_enqueue *params, char *words, size_t words_bytes)
+{
+	if (params->at_ms == 0)
+		return REFUSAL_NONE;
+	if (params->delay_ms != 0)
+		snprintf(words, words_bytes,
+		    "\"delay_ms\" and \"at_ms\" exclude each other");
+	else if (params->at_ms > clock_wall_ms() + DURATION_MS_MAX)
+		snprintf(words, words_bytes,
+		    "\"at_ms\" is more than a hundred years away; it is the "
+		    "number of milliseconds since 1970 UTC");
+	else
+		return REFUSAL_NONE;
+	return REFUSAL_BAD_TIME;
+}
+
+/* ---- the answer ---- */
+
 /* Is it said what became of each? */
 static bool
 has_results(const struct bodies *bodies)
 {
-	return bodies->objects == NULL || has_keys(bodies) || bodies->each;
+	return bodies->objects == NULL || has_keys(bodies) ||
+	    has_tokens(bodies) || bodies->each;
 }
 
 static void
@@ -253,6 +348,10 @@ put_taken(struct message_writer *writer, const struct bodies *bodies,
 		put_unsigned(writer, taken->id);
 		put_key(writer, "result");
 		put_result(writer, taken);
+		if (has_tokens(bodies)) {
+			put_key(writer, "dup");
+			put_boolean(writer, taken->is_repeated);
+		}
 		return;
 	}
 	put_key(writer, "ids");
@@ -265,12 +364,18 @@ put_taken(struct message_writer *writer, const struct bodies *bodies,
 	put_array(writer, bodies->count);
 	for (uint32_t i = 0; i < bodies->count; i++)
 		put_result(writer, &taken[i]);
-	if (!bodies->each)
-		return;
-	put_key(writer, "errors");
-	put_array(writer, bodies->count);
-	for (uint32_t i = 0; i < bodies->count; i++)
-		put_error(writer, &taken[i]);
+	if (bodies->each) {
+		put_key(writer, "errors");
+		put_array(writer, bodies->count);
+		for (uint32_t i = 0; i < bodies->count; i++)
+			put_error(writer, &taken[i]);
+	}
+	if (has_tokens(bodies)) {
+		put_key(writer, "dups");
+		put_array(writer, bodies->count);
+		for (uint32_t i = 0; i < bodies->count; i++)
+			put_boolean(writer, taken[i].is_repeated);
+	}
 }
 
 static void
@@ -284,7 +389,7 @@ answer_enqueue(const struct request *request, struct span queue,
 	if (!request->wants_answer)
 		return;
 	request_begin(request, &writer,
-	    2u + has_results(bodies) +
+	    2u + has_results(bodies) + has_tokens(bodies) +
 		(bodies->objects != NULL && bodies->each) +
 		(bodies->retry_after_ms > 0));
 	put_taken(&writer, bodies, server->taken);
@@ -304,6 +409,18 @@ take_terms(const struct params_enqueue *params)
 		.max_attempts = (uint32_t)params->max_attempts };
 }
 
+/* ---- taking ---- */
+
+/* Room for them, and for a note of each token. */
+static bool
+has_room(const struct request *request, const struct params_enqueue *params,
+    const struct bodies *bodies, uint32_t count, uint64_t bytes)
+{
+	uint32_t notes = has_tokens(bodies) ? count : 0;
+	return turn_has_room(request_turn(request), params->queue,
+	    count + notes, bytes + notes * NOTE_BYTES_MAX);
+}
+
 /* One body, which may be refused. */
 static void
 enqueue_one(const struct request *request, const struct params_enqueue *params,
@@ -320,13 +437,20 @@ enqueue_one(const struct request *request, const struct params_enqueue *params,
 	fact.enqueue.body_bytes = (uint32_t)body.count;
 	fact.enqueue.priority = (uint8_t)params->priority;
 	fact.enqueue.wall_ms = clock_wall_ms();
+	fact.enqueue.due_wall_ms = params->at_ms;
+	fact.enqueue.token = token_at_place(bodies, at);
+	if (fact.enqueue.token.count > 0)
+		fact.enqueue.digest =
+		    notes_digest(params->queue, fact.enqueue.key, body);
 	enum refusal refusal = request_step(request, &fact, body);
 	*ret_taken = (struct taken){ .id = turn->core.answer,
 		.result = turn->core.result,
 		.refusal = refusal,
-		.words = turn->core.words };
+		.words = turn->core.words,
+		.is_repeated = turn->core.is_repeated };
 	/* What that job was added with may not be safe yet. */
-	if (refusal == REFUSAL_NONE && turn->core.result == ENQUEUE_MERGED)
+	if (refusal == REFUSAL_NONE &&
+	    (turn->core.result == ENQUEUE_MERGED || turn->core.is_repeated))
 		turn_wait(turn);
 }
 
@@ -359,7 +483,7 @@ enqueue_all(const struct request *request, const struct params_enqueue *params,
 {
 	struct turn *turn = request_turn(request);
 	struct taken *taken = request->client->server->taken;
-	if (!turn_has_room(turn, params->queue, bodies->count, bodies->bytes)) {
+	if (!has_room(request, params, bodies, bodies->count, bodies->bytes)) {
 		request_refuse(request, REFUSAL_FULL, no_room);
 		return;
 	}
@@ -389,11 +513,12 @@ check_one(const struct request *request, const struct params_enqueue *params,
 	enum refusal refusal = check_body(&bodies->objects[at], ret_words);
 	if (refusal == REFUSAL_NONE && bodies->keys != NULL)
 		refusal = check_key(&bodies->keys[at], ret_words);
+	if (refusal == REFUSAL_NONE && bodies->tokens != NULL)
+		refusal = check_token(&bodies->tokens[at], ret_words);
 	if (refusal != REFUSAL_NONE)
 		return refusal;
 	*ret_words = no_room;
-	return turn_has_room(request_turn(request), params->queue, 1,
-		   body_at(bodies, at).count)
+	return has_room(request, params, bodies, 1, body_at(bodies, at).count)
 	    ? REFUSAL_NONE
 	    : REFUSAL_FULL;
 }
@@ -454,6 +579,10 @@ on_enqueue(const struct request *request, const void *from)
 	    take_bodies(params, &bodies, words, sizeof(words));
 	if (refusal == REFUSAL_NONE)
 		refusal = take_keys(params, &bodies, words, sizeof(words));
+	if (refusal == REFUSAL_NONE)
+		refusal = take_tokens(params, &bodies, words, sizeof(words));
+	if (refusal == REFUSAL_NONE)
+		refusal = check_time(params, words, sizeof(words));
 	if (refusal != REFUSAL_NONE)
 		request_refuse(request, refusal, words);
 	else if (bodies.each)

@@ -108,8 +108,10 @@ put_particulars(struct message_writer *writer, const struct server *server,
 		if (lease_left_ms(core, job) != INT64_MAX)
 			put_pair(writer, "left_ms", lease_left_ms(core, job));
 	} else if (job->state == JOB_DELAYED) {
-		put_pair(
-		    writer, "due_in_ms", not_negative(job->at_ms - now_ms));
+		put_pair(writer, "due_in_ms",
+		    not_negative(due_at_ms(job, core->wall_ms) - now_ms));
+		if (job->by_wall)
+			put_pair(writer, "due_wall_ms", job->at_ms);
 	} else if (job->state == JOB_DEAD) {
 		put_pair_text(writer, "cause",
 		    job_cause_name((enum job_cause)job->cause));

@@ -18,7 +18,10 @@ enum record_flag {
 	FLAG_CANCELLED = 1 << 1,
 	FLAG_TTR = 1 << 2,
 	FLAG_ATTEMPTS = 1 << 3,
-	FLAGS_KNOWN = FLAG_CRASHES | FLAG_CANCELLED | FLAG_TTR | FLAG_ATTEMPTS
+	FLAG_NOTE = 1 << 4,
+	FLAG_BY_WALL = 1 << 5,
+	FLAGS_KNOWN = FLAG_CRASHES | FLAG_CANCELLED | FLAG_TTR | FLAG_ATTEMPTS |
+	    FLAG_NOTE | FLAG_BY_WALL
 };
 
 /* ---- writing ---- */
@@ -63,6 +66,10 @@ flags_of(const struct record *record)
 		flags |= FLAG_TTR;
 	if (record->terms.max_attempts != 0)
 		flags |= FLAG_ATTEMPTS;
+	if (record->note != NOTE_NONE)
+		flags |= FLAG_NOTE;
+	if (job->by_wall)
+		flags |= FLAG_BY_WALL;
 	return flags;
 }
 
@@ -83,6 +90,10 @@ write_flags(char *at, const struct record *record, uint8_t flags)
 		at = write_number(at, number_of_ttr(record->terms.ttr_ms));
 	if (flags & FLAG_ATTEMPTS)
 		at = write_number(at, record->terms.max_attempts);
+	if (flags & FLAG_NOTE) {
+		*at++ = (char)record->note;
+		at = write_number(at, record->note_of);
+	}
 	return at;
 }
 
@@ -208,6 +219,7 @@ read_flags(struct cursor *cursor, struct stored *stored)
 	if (flags & FLAG_CRASHES)
 		stored->crashes = read_byte(cursor);
 	stored->cancelled = (flags & FLAG_CANCELLED) != 0;
+	stored->by_wall = (flags & FLAG_BY_WALL) != 0;
 	if (flags & FLAG_TTR) {
 		uint64_t ttr_ms = read_number(cursor, DURATION_MS_MAX);
 		stored->terms.ttr_ms = ttr_ms == 0 ? TTR_NONE : (int64_t)ttr_ms;
@@ -215,6 +227,12 @@ read_flags(struct cursor *cursor, struct stored *stored)
 	if (flags & FLAG_ATTEMPTS)
 		stored->terms.max_attempts =
 		    (uint32_t)read_number(cursor, ATTEMPTS_MAX);
+	if (flags & FLAG_NOTE) {
+		stored->note = read_byte(cursor);
+		stored->note_of = read_number(cursor, UINT64_MAX);
+		cursor->failed |= stored->note == NOTE_NONE ||
+		    stored->note >= NOTE_KIND_COUNT || stored->note_of == 0;
+	}
 }
 
 static void
@@ -235,10 +253,14 @@ read_where(struct cursor *cursor, struct stored *stored)
 	    stored->state > JOB_DEAD || stored->cause >= CAUSE_COUNT ||
 	    stored->reason.count > REASON_BYTES_MAX;
 	/* What no queue ever wrote; the core would end the process for it. */
-	cursor->failed |= stored->attempt > stored->delivery ||
+	cursor->failed |=
+	    (stored->note != NOTE_NONE &&
+		(stored->state != JOB_READY || stored->kind != RECORD_FULL)) ||
+	    stored->attempt > stored->delivery ||
 	    (stored->state == JOB_RUNNING && stored->attempt == 0) ||
 	    (stored->state == JOB_DEAD) != (stored->cause != CAUSE_NONE) ||
-	    (stored->cancelled && stored->state != JOB_RUNNING);
+	    (stored->cancelled && stored->state != JOB_RUNNING) ||
+	    (stored->by_wall && stored->state != JOB_DELAYED);
 }
 
 static void
@@ -347,9 +369,12 @@ record_restore(const struct stored *full, const struct stored *last,
 		.mode = full->mode,
 		.crashes = last->crashes,
 		.cancelled = last->cancelled,
+		.by_wall = last->by_wall,
 	};
 	*ret_record = (struct record){
 		.job = job,
+		.note = (enum note_kind)full->note,
+		.note_of = full->note_of,
 		.queue = full->queue,
 		.key = full->key,
 		.reason = last->reason,

@@ -47,8 +47,11 @@ struct stored {
 	uint8_t mode; /* of a FULL */
 	uint8_t crashes;
 	bool cancelled;
+	bool by_wall;	/* due_wall_ms is what was asked for */
 	uint32_t hints; /* 1 without a key */
 	struct job_terms terms;
+	uint8_t note; /* enum note_kind; of a FULL */
+	uint64_t note_of;
 	struct span queue;
 	struct span key;     /* of a FULL; empty: none */
 	struct span aliases; /* of jobs folded into it; for record_alias */

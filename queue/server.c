@@ -464,10 +464,7 @@ end_turn(struct server *server)
 {
 	int64_t now_ms = server_now_ms(server);
 	uint64_t upkeep_bytes = turn_upkeep_bytes(&server->turn);
-	if (core_wake_at(&server->turn.core) <= now_ms) {
-		struct fact fact = { .kind = FACT_TIME, .now_ms = now_ms };
-		turn_step(&server->turn, &fact, (struct span){ 0 });
-	}
+	turn_pass(&server->turn, now_ms);
 	if (watch_wants_numbers(&server->watch))
 		watch_take_numbers(&server->watch, &server->turn);
 	turn_end(&server->turn, now_ms);
@@ -664,6 +661,29 @@ make_events(struct server *server)
 }
 
 static void
+on_clock_set(evutil_socket_t fd, short what, void *context)
+{
+	(void)what;
+	clock_watch_on(fd);
+	begin_turn(context);
+}
+
+/* Without it a clock that was set is noticed with whatever happens next. */
+static int
+watch_clock(struct server *server)
+{
+	server->clock_fd = clock_watch();
+	if (server->clock_fd < 0)
+		return 0;
+	server->clock_event = event_new(server->base, server->clock_fd,
+	    EV_READ | EV_PERSIST, on_clock_set, server);
+	if (server->clock_event == NULL ||
+	    event_add(server->clock_event, NULL) != 0)
+		return failed("events", ENOMEM, EXIT_BOOT_FAILED);
+	return 0;
+}
+
+static void
 on_beat(evutil_socket_t none, short what, void *context)
 {
 	(void)none, (void)what;
@@ -730,7 +750,7 @@ prepare(struct server *server)
 	    server->arrivals == NULL)
 		return failed("event loop", ENOMEM, EXIT_BOOT_FAILED);
 	int (*const steps[])(struct server *) = { open_store, open_listener,
-		make_events, open_channel, start_heartbeat };
+		make_events, watch_clock, open_channel, start_heartbeat };
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int status = steps[i](server);
 		if (status != 0)
@@ -768,6 +788,9 @@ release(struct server *server)
 	free_event(server->beat_timer);
 	free_event(server->store_event);
 	free_event(server->stop_event);
+	free_event(server->clock_event);
+	if (server->clock_fd >= 0)
+		close(server->clock_fd);
 	if (server->base != NULL)
 		event_base_free(server->base);
 	watch_release(&server->watch);
@@ -790,6 +813,7 @@ serve(const struct options *options)
 	server->options = options;
 	server->started_ms = clock_monotonic_ms();
 	server->armed_ms = INT64_MAX;
+	server->clock_fd = -1;
 	TAILQ_INIT(&server->clients);
 	outlet_init(&server->outlet);
 	int status = prepare(server);

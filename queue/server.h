@@ -26,6 +26,7 @@ struct taken {
 	enum refusal refusal; /* of that body alone; with its words */
 	const char *words;
 	char *copy; /* owned; of words that would not last, else NULL */
+	bool is_repeated;
 };
 
 struct server {
@@ -52,6 +53,8 @@ struct server {
 	struct event *beat_timer;
 	struct event *store_event;
 	struct event *stop_event;
+	struct event *clock_event;
+	int clock_fd;	  /* readable when the wall clock was set; -1: never */
 	int64_t armed_ms; /* when the timer goes off */
 
 	int64_t started_ms;

@@ -19,8 +19,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One job as it is kept. Borrowed during the call. */
+/* What a record may be of, if it is not a job: something of its own that has an
+ * id and a body, never changes, and is put and deleted as jobs are. */
+enum note_kind { NOTE_NONE, NOTE_TOKEN, NOTE_KIND_COUNT };
+
+/* One job or note as it is kept. Borrowed during the call. */
 struct record {
+	enum note_kind note;
+	uint64_t note_of;      /* a note: the id of its job, from 1 */
 	const struct job *job; /* its saved fields; links, places, handles and
 				* monotonic times are not kept */
 	struct span queue;

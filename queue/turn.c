@@ -5,11 +5,13 @@
 #include "base/planted.h"
 #include "base/units.h"
 #include "core/pause.h"
+#include "queue/notes.h"
 #include "queue/settings.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,6 +34,16 @@ must(const char *what, int error)
 {
 	if (error != 0)
 		fail(what, error);
+}
+
+static struct span
+read_body(struct store *store, uint64_t handle, uint32_t bytes)
+{
+	struct span body = { 0 };
+	if (bytes > 0)
+		must("body",
+		    store->operations->body(store, handle, bytes, &body));
+	return body;
 }
 
 static struct store *
@@ -95,7 +107,8 @@ make_record(struct turn *turn, uint32_t handle, struct record *record)
 		.terms = job_terms(&turn->core.jobs, job),
 	};
 	if (job->state == JOB_DELAYED)
-		record->due_wall_ms = wall_of(job->at_ms);
+		record->due_wall_ms =
+		    job->by_wall ? job->at_ms : wall_of(job->at_ms);
 	if (job->key != 0)
 		take_aliases(turn, job, record);
 }
@@ -112,13 +125,33 @@ on_settings(void *context, struct span lines)
 {
 	struct turn *turn = context;
 	return settings_restore(&turn->core, lines, clock_monotonic_ms(),
-	    wall_of(0), &turn->events_through);
+	    clock_wall_at_0_ms(), &turn->events_through);
+}
+
+static void
+restore_note(struct turn *turn, const struct record *record)
+{
+	const struct job *it = record->job;
+	struct span body = read_body(turn->log, it->body, it->body_bytes);
+	struct fact fact;
+	if (notes_fact(record, body, clock_monotonic_ms(), clock_wall_at_0_ms(),
+		&fact))
+		core_step(&turn->core, &fact);
+	else
+		log_event(LOG_WARNING, "note-ignored",
+		    "id=%" PRIu64 " reason=\"it is none that this gsq writes; "
+		    "no job is concerned\"",
+		    it->id);
 }
 
 static void
 on_restore(void *context, const struct record *record)
 {
 	struct turn *turn = context;
+	if (record->note != NOTE_NONE) {
+		restore_note(turn, record);
+		return;
+	}
 	struct fact fact = { .kind = FACT_RESTORE,
 		.now_ms = clock_monotonic_ms() };
 	fact.restore.queue = record->queue;
@@ -128,7 +161,9 @@ on_restore(void *context, const struct record *record)
 	fact.restore.alias_count = record->alias_count;
 	fact.restore.reason = record->reason;
 	fact.restore.terms = record->terms;
-	if (record->job->state == JOB_DELAYED)
+	if (record->job->by_wall)
+		fact.restore.job.at_ms = record->due_wall_ms;
+	else if (record->job->state == JOB_DELAYED)
 		fact.restore.job.at_ms = monotonic_of(record->due_wall_ms);
 	core_step(&turn->core, &fact);
 }
@@ -139,7 +174,7 @@ on_find(void *context, uint64_t id, struct record *ret_record)
 	struct turn *turn = context;
 	uint32_t handle = jobs_find(&turn->core.jobs, id);
 	if (handle == 0)
-		return false;
+		return notes_find(&turn->core, id, &turn->note, ret_record);
 	make_record(turn, handle, ret_record);
 	return true;
 }
@@ -149,8 +184,10 @@ on_moved(void *context, uint64_t id, uint64_t body)
 {
 	struct turn *turn = context;
 	uint32_t handle = jobs_find(&turn->core.jobs, id);
-	CHECK(handle != 0);
-	core_set_body(&turn->core, handle, body);
+	if (handle != 0)
+		core_set_body(&turn->core, handle, body);
+	else
+		notes_moved(&turn->core, id, body);
 }
 
 static void
@@ -187,6 +224,7 @@ turn_init(struct turn *turn, struct store *log, struct store *memory,
 	core_init(&turn->core, 1, seed, policy_of, policy_context);
 	turn->core.has_room = on_has_room;
 	turn->core.room_context = turn;
+	turn->core.wall_ms = clock_wall_at_0_ms();
 	log->owner = (struct store_owner){
 		.context = turn,
 		.expect = on_expect,
@@ -282,14 +320,32 @@ forget(struct turn *turn, const struct wish *wish)
 		store, wish->id, wish->body, wish->body_bytes));
 }
 
-static struct span
-read_body(struct store *store, uint64_t handle, uint32_t bytes)
+/* A token is as safe as the job that it came with, in the same batch. */
+static void
+note(struct turn *turn, const struct wish *wish, struct span text)
 {
-	struct span body = { 0 };
-	if (bytes > 0)
-		must("body",
-		    store->operations->body(store, handle, bytes, &body));
-	return body;
+	struct store *store = begin_change(turn, wish->lane);
+	char room[NOTE_BYTES_MAX];
+	struct span body = notes_body(
+	    &turn->core, wish->token, text, clock_wall_at_0_ms(), room);
+	struct record record;
+	uint64_t handle = 0;
+	if (durability_of(turn, wish->lane) != DURABILITY_SYNC)
+		reserve_ids(turn, wish->id);
+	CHECK(notes_find(&turn->core, wish->id, &turn->note, &record));
+	must("put", store->operations->put(store, &record, body, &handle));
+	core_set_note(&turn->core, wish->token, handle, (uint32_t)body.count);
+}
+
+static void
+forget_note(struct turn *turn, const struct wish *wish)
+{
+	struct store *store = wish->in_memory ? turn->memory : turn->log;
+	if (!wish->in_memory)
+		begin(turn);
+	must("delete",
+	    store->operations->delete (
+		store, wish->id, wish->body, wish->body_bytes));
 }
 
 struct span
@@ -359,7 +415,8 @@ deliver(struct turn *turn, const struct wish *wish)
 }
 
 static void
-carry_out(struct turn *turn, const struct wish *wish, struct span body)
+carry_out(struct turn *turn, const struct wish *wish, const struct fact *fact,
+    struct span body)
 {
 	switch (wish->kind) {
 	case WISH_SAVE:
@@ -370,6 +427,12 @@ carry_out(struct turn *turn, const struct wish *wish, struct span body)
 		break;
 	case WISH_FORGET:
 		forget(turn, wish);
+		break;
+	case WISH_NOTE:
+		note(turn, wish, fact->enqueue.token);
+		break;
+	case WISH_FORGET_NOTE:
+		forget_note(turn, wish);
 		break;
 	case WISH_DELIVER:
 		deliver(turn, wish);
@@ -397,7 +460,7 @@ turn_step(struct turn *turn, const struct fact *fact, struct span body)
 	struct core *core = &turn->core;
 	core_step(core, fact);
 	for (size_t i = 0; i < core->wish_count; i++)
-		carry_out(turn, &core->wishes[i], body);
+		carry_out(turn, &core->wishes[i], fact, body);
 	return core->refusal;
 }
 
@@ -410,8 +473,8 @@ keep_settings(struct turn *turn)
 	if (log->operations->keep_settings == NULL)
 		return 0;
 	must("settings",
-	    settings_print(
-		&lines, &turn->core, turn->events_through, wall_of(0)));
+	    settings_print(&lines, &turn->core, turn->events_through,
+		clock_wall_at_0_ms()));
 	int error = log->operations->keep_settings(
 	    log, (struct span){ buffer_front(&lines), buffer_count(&lines) });
 	buffer_release(&lines);
@@ -435,7 +498,8 @@ turn_gate(struct turn *turn, const struct fact *fact)
 	}
 	for (size_t i = 0; i < core->wish_count; i++)
 		if (core->wishes[i].kind != WISH_SETTINGS)
-			carry_out(turn, &core->wishes[i], (struct span){ 0 });
+			carry_out(
+			    turn, &core->wishes[i], fact, (struct span){ 0 });
 	return REFUSAL_NONE;
 }
 
@@ -498,6 +562,20 @@ show(struct turn *turn)
 	if (turn->log->operations->write != NULL)
 		must("write", turn->log->operations->write(turn->log));
 	turn->effects.show(turn->effects.context);
+}
+
+/* The wall clock is looked at in every turn: what waits for it is to be on time
+ * however it is set. */
+void
+turn_pass(struct turn *turn, int64_t now_ms)
+{
+	struct fact fact = { .kind = FACT_CLOCK, .now_ms = now_ms };
+	fact.clock.wall_ms = clock_wall_at_0_ms();
+	if (fact.clock.wall_ms != turn->core.wall_ms)
+		turn_step(turn, &fact, (struct span){ 0 });
+	fact = (struct fact){ .kind = FACT_TIME, .now_ms = now_ms };
+	if (core_wake_at(&turn->core) <= now_ms)
+		turn_step(turn, &fact, (struct span){ 0 });
 }
 
 void

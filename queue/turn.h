@@ -83,6 +83,7 @@ struct turn {
 	struct buffer body;		      /* of a REPLACE */
 	uint64_t aliases[ALIASES_MAX];	      /* of the record that is made */
 	uint64_t events_through; /* numbers of events that are taken, ever */
+	struct job note;	 /* the same, of a note */
 };
 
 /*
@@ -127,6 +128,9 @@ void turn_wait(struct turn *turn);
 
 /* The body of a job, good until the next step. */
 struct span turn_body(struct turn *turn, const struct job *job);
+
+/* Does what is due by either clock. */
+void turn_pass(struct turn *turn, int64_t now_ms);
 
 /* Ends a turn: commits what gathered, if no batch is on its way. */
 void turn_end(struct turn *turn, int64_t now_ms);

@@ -116,7 +116,9 @@ say_blocked(struct answer *answer, const struct core *core,
 		say(answer, "key-busy",
 		    "key busy: job %" PRIu64
 		    " has the turn and is tried again in %s%s",
-		    holder->id, until(answer, holder->at_ms - now_ms).text,
+		    holder->id,
+		    until(answer, due_at_ms(holder, core->wall_ms) - now_ms)
+			.text,
 		    ahead);
 	else
 		say(answer, "key-busy",
@@ -129,7 +131,8 @@ say_delayed(struct answer *answer, const struct core *core,
     const struct job *job, int64_t now_ms)
 {
 	const char *reason = job_reason(&core->jobs, job);
-	struct duration due = until(answer, job->at_ms - now_ms);
+	struct duration due =
+	    until(answer, due_at_ms(job, core->wall_ms) - now_ms);
 	if (job->delivery == 0)
 		say(answer, "delayed", "due in %s, as it was enqueued",
 		    due.text);

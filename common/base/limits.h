@@ -18,6 +18,11 @@
 #define MERGED_BODY_BYTES_MAX (64u * 1024)
 #define MERGED_HINTS_MAX      1000
 
+/* A token of a producer: a UUID, or the id of an event at whoever sent it. Each
+ * is remembered for a day, in 100 bytes: eleven a second, all day long. */
+#define TOKEN_BYTES_MAX 128
+#define TOKENS_MAX	1000000u
+
 /* Attempts of a job, and workers and handlers that it may kill, at most. */
 #define ATTEMPTS_MAX 1000
 #define CRASHES_MAX  255

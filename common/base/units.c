@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* Digits of a fraction that count: as many as a day in milliseconds can be
  * multiplied with in 64 bits. The others are less than a microsecond. */
@@ -180,4 +181,81 @@ rate_parse(const char *text, int64_t *ret_count, int64_t *ret_ms)
 		return true;
 	}
 	return false;
+}
+
+/* ---- times ---- */
+
+/* Does the text begin like that, where 0 stands for any digit? */
+static bool
+has_form(const char *text, const char *form)
+{
+	for (; *form != '\0'; text++, form++)
+		if (*form == '0' ? !is_digit(*text) : *text != *form)
+			return false;
+	return true;
+}
+
+/* ".5": of a second, rounded down. */
+static bool
+take_fraction(const char **at, int64_t *ret_ms)
+{
+	int64_t unit_ms = 100;
+	*ret_ms = 0;
+	if (**at != '.')
+		return true;
+	++*at;
+	if (!is_digit(**at))
+		return false;
+	for (; is_digit(**at); ++*at, unit_ms /= 10)
+		*ret_ms += (**at - '0') * unit_ms;
+	return true;
+}
+
+/* The library takes more than there is in the calendar, and makes the first of
+ * March of a 30th of February. */
+static bool
+take_day(const char *text, const char **ret_end, int64_t *ret_ms)
+{
+	struct tm parts = { 0 };
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
+	if (end == NULL || parts.tm_sec > 60)
+		return false;
+	struct tm day = { .tm_year = parts.tm_year,
+		.tm_mon = parts.tm_mon,
+		.tm_mday = parts.tm_mday };
+	timegm(&day);
+	if (day.tm_mday != parts.tm_mday)
+		return false;
+	*ret_ms = (int64_t)timegm(&parts) * SECOND_MS;
+	*ret_end = end;
+	return true;
+}
+
+/* "Z", "+01:00" */
+static bool
+take_zone(const char *text, int64_t *ret_ms)
+{
+	struct tm parts = { 0 };
+	*ret_ms = 0;
+	if (strcmp(text, "Z") == 0)
+		return true;
+	const char *end = strptime(text, "%z", &parts);
+	if (end == NULL || *end != '\0' || !has_form(text + 1, "00:00") ||
+	    strncmp(text + 1, "24", 2) >= 0)
+		return false;
+	*ret_ms = parts.tm_gmtoff * SECOND_MS;
+	return true;
+}
+
+bool
+time_parse(const char *text, int64_t *ret_wall_ms)
+{
+	int64_t ms, fraction_ms, zone_ms;
+	const char *at;
+	if (!has_form(text, "0000-00-00T00:00:00") ||
+	    !take_day(text, &at, &ms) || !take_fraction(&at, &fraction_ms) ||
+	    !take_zone(at, &zone_ms) || ms + fraction_ms < zone_ms)
+		return false;
+	*ret_wall_ms = ms + fraction_ms - zone_ms;
+	return true;
 }

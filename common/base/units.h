@@ -36,6 +36,14 @@ bool duration_parse(const char *text, int64_t *ret_ms);
 void duration_print(int64_t duration_ms, char *text, size_t text_bytes);
 
 /*
+ * Parses a time as RFC 3339 writes it, "2026-12-24T18:00:00Z",
+ * "2026-12-24T19:00:00.5+01:00", into milliseconds since 1970 UTC, from there
+ * to the year 9999. A leap second is the one behind it. False, and *ret_wall_ms
+ * untouched, for anything else, and for days that no calendar has.
+ */
+bool time_parse(const char *text, int64_t *ret_wall_ms);
+
+/*
  * Parses a rate, "10/s", "600/m", "5000/h" or "1/d": so many, 1 to 1000000, in
  * *ret_ms. False, and nothing written, when it is none.
  */

@@ -17,4 +17,13 @@ int64_t clock_monotonic_us(void);
 /* Milliseconds since 1970 UTC. To be printed and recorded, never to wait by. */
 int64_t clock_wall_ms(void);
 
+/* What the wall clock showed when the monotonic one was 0, rounded down: as
+ * they stand to each other now. */
+int64_t clock_wall_at_0_ms(void);
+
+/* A descriptor that is readable once the wall clock has been set, until
+ * clock_watch_on is called; -1 where the system has no such thing. */
+int clock_watch(void);
+void clock_watch_on(int fd);
+
 #endif

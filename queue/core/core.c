@@ -14,6 +14,7 @@
 #include "core/match.h"
 #include "core/merge.h"
 #include "core/pause.h"
+#include "core/repetition.h"
 #include "core/steer.h"
 #include "core/verify.h"
 #include "core/wish.h"
@@ -76,6 +77,7 @@ core_init(struct core *core, uint64_t next_id, uint64_t seed,
 		.policy_context = policy_context };
 	jobs_init(&core->jobs);
 	keys_init(&core->keys, seed);
+	tokens_init(&core->tokens, seed);
 	lanes_init(&core->lanes);
 	demand_init(&core->demand);
 	due_init(&core->due, &core->jobs);
@@ -91,10 +93,11 @@ core_release(struct core *core)
 	roll_release(&core->roll);
 	heap_release(&core->gates);
 	heap_release(&core->leases);
-	heap_release(&core->due);
+	due_release(&core->due);
 	lanes_release(&core->lanes);
 	demand_release(&core->demand);
 	keys_release(&core->keys);
+	tokens_release(&core->tokens);
 	jobs_release(&core->jobs);
 }
 
@@ -207,16 +210,24 @@ end_delay(struct core *core, uint32_t handle)
 }
 
 static void
+on_clock(struct core *core, const struct fact *fact)
+{
+	core->wall_ms = fact->clock.wall_ms;
+}
+
+static void
 on_time(struct core *core, const struct fact *fact)
 {
 	(void)fact;
 	uint32_t handle;
 	for (unsigned left = DUE_JOBS_PER_STEP_MAX; left > 0 &&
-	     (handle = due_take(&core->due, &core->jobs, core->now_ms)) != 0;
+	     (handle = due_take(
+		  &core->due, &core->jobs, core->now_ms, core->wall_ms)) != 0;
 	     left--)
 		end_delay(core, handle);
 	lease_act(core);
 	pause_act(core);
+	repetition_act(core);
 	act_on_silence(core);
 	absent_act(core);
 }
@@ -232,10 +243,11 @@ core_wake_at(const struct core *core)
 {
 	const struct subscriber *silent = TAILQ_FIRST(&core->demand.silent);
 	int64_t silent_ms = silent != NULL ? silent->return_at_ms : INT64_MAX;
-	int64_t due_ms = due_next_ms(&core->due, &core->jobs);
+	int64_t due_ms = due_next_ms(&core->due, &core->jobs, core->wall_ms);
 	int64_t timed_ms = earlier(lease_wake_at(core), gate_wake_at(core));
-	return earlier(earlier(earlier(due_ms, silent_ms), timed_ms),
-	    absent_wake_at(core));
+	int64_t kept_ms =
+	    earlier(absent_wake_at(core), repetition_wake_at(core));
+	return earlier(earlier(earlier(due_ms, silent_ms), timed_ms), kept_ms);
 }
 
 /* ---- producers ---- */
@@ -243,15 +255,16 @@ core_wake_at(const struct core *core)
 /* Puts a new job where it waits; false when another one has the turn of its
  * key. */
 static bool
-begin_waiting(
-    struct core *core, struct lane *lane, uint32_t handle, int64_t delay_ms)
+begin_waiting(struct core *core, struct lane *lane, uint32_t handle,
+    const struct fact *fact)
 {
 	struct job *job = job_at(&core->jobs, handle);
-	if (delay_ms == 0)
+	struct moment due = enqueue_due(fact);
+	if (moment_ms(due, core->wall_ms) <= core->now_ms)
 		return line_enter(core, handle) == JOB_READY;
 	job_set_state(job, JOB_DELAYED);
 	lane->counts[JOB_DELAYED]++;
-	due_add(&core->due, &core->jobs, handle, core->now_ms + delay_ms);
+	due_add(&core->due, &core->jobs, handle, due);
 	return job->mode == KEY_PARALLEL ||
 	    key_at(&core->keys, job->key)->holder == 0;
 }
@@ -274,8 +287,7 @@ add_job(struct core *core, const struct fact *fact, struct lane *lane,
 	}
 	line_join(core, handle, key, mode);
 	limit_came(core, handle);
-	bool has_turn =
-	    begin_waiting(core, lane, handle, fact->enqueue.delay_ms);
+	bool has_turn = begin_waiting(core, lane, handle, fact);
 	lanes_note(&core->lanes, lane);
 	lane->enqueued++;
 	core->counters.enqueued++;
@@ -362,13 +374,21 @@ take_event(struct core *core, const struct fact *fact, struct lane *lane)
 static void
 on_enqueue(struct core *core, const struct fact *fact)
 {
+	bool has_token = fact->enqueue.token.count > 0;
+	uint32_t token = 0;
+	CHECK(!has_token || core->admitted == 0);
+	if (has_token && repetition_answer(core, fact))
+		return;
 	struct lane *lane = open_lane(core, fact->enqueue.queue);
-	if (lane == NULL)
+	if (lane == NULL ||
+	    (has_token && (token = repetition_prepare(core, fact)) == 0))
 		return;
 	take_event(core, fact, lane);
+	if (token != 0)
+		repetition_settle(core, token, lane);
 	if (core->admitted > 0)
 		admit_taken(core);
-	if (core->admitted == 0)
+	if (core->admitted == 0 && core->refusal == REFUSAL_NONE)
 		match_lane(core, lane);
 }
 
@@ -636,7 +656,8 @@ restore_elsewhere(struct core *core, struct lane *lane, uint32_t handle,
 	job_set_state(job_at(&core->jobs, handle), state);
 	lane->counts[state]++;
 	if (state == JOB_DELAYED)
-		due_add(&core->due, &core->jobs, handle, saved->at_ms);
+		due_add(&core->due, &core->jobs, handle,
+		    (struct moment){ saved->at_ms, saved->by_wall });
 	else if (state == JOB_DEAD)
 		job_list_push_back(&core->jobs, &lane->dead, handle);
 	else
@@ -721,6 +742,7 @@ static void (*const steps[FACT_KIND_COUNT])(
     struct core *core, const struct fact *fact) = {
 	[FACT_TIME] = on_time,
 	[FACT_ADMIT] = on_admit,
+	[FACT_CLOCK] = on_clock,
 	[FACT_ENQUEUE] = on_enqueue,
 	[FACT_SUBSCRIBE] = on_subscribe,
 	[FACT_DEMAND] = on_demand,
@@ -736,6 +758,7 @@ static void (*const steps[FACT_KIND_COUNT])(
 	[FACT_WORKER_UP] = on_worker_up,
 	[FACT_WORKER_DOWN] = on_worker_down,
 	[FACT_RESTORE_GATE] = on_restore_gate,
+	[FACT_RESTORE_TOKEN] = repetition_restore,
 	[FACT_RESTORE] = on_restore,
 	[FACT_RESTORED] = on_restored,
 	[FACT_INTRODUCED] = on_introduced,
@@ -759,6 +782,7 @@ core_step(struct core *core, const struct fact *fact)
 	core->words = "";
 	core->retry_after_ms = 0;
 	core->answer = 0;
+	core->is_repeated = false;
 	steps[fact->kind](core, fact);
 #ifdef GSQ_VERIFY
 	const char *broken = verify_core(core);
@@ -771,4 +795,13 @@ void
 core_set_body(struct core *core, uint32_t job, uint64_t body)
 {
 	job_at(&core->jobs, job)->body = body;
+}
+
+void
+core_set_note(
+    struct core *core, uint32_t handle, uint64_t body, uint32_t body_bytes)
+{
+	struct token *token = token_at(&core->tokens, handle);
+	token->body = body;
+	token->body_bytes = body_bytes;
 }

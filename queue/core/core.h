@@ -15,11 +15,13 @@
 #include "base/refusal.h"
 #include "core/certificate.h"
 #include "core/demand.h"
+#include "core/due.h"
 #include "core/job.h"
 #include "core/key.h"
 #include "core/lane.h"
 #include "core/retry.h"
 #include "core/roll.h"
+#include "core/token.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,6 +55,7 @@
 enum fact_kind {
 	FACT_TIME,
 	FACT_ADMIT,
+	FACT_CLOCK,
 	FACT_ENQUEUE,
 	FACT_SUBSCRIBE,
 	FACT_DEMAND,
@@ -68,6 +71,7 @@ enum fact_kind {
 	FACT_WORKER_UP,
 	FACT_WORKER_DOWN,
 	FACT_RESTORE_GATE,
+	FACT_RESTORE_TOKEN,
 	FACT_RESTORE,
 	FACT_RESTORED,
 	FACT_INTRODUCED,
@@ -111,6 +115,10 @@ struct fact {
 			enum key_mode mode; /* KEY_MODE_COUNT: the queue's */
 			bool with_terms;    /* of their own */
 		} admit;
+		/* The wall clock was set, or has drifted. */
+		struct {
+			int64_t wall_ms; /* when the monotonic one was 0 */
+		} clock;
 		/* An event: a new job, or a hint more for one that waits. The
 		 * body itself stays with the caller. */
 		struct {
@@ -118,10 +126,15 @@ struct fact {
 			uint32_t body_bytes;
 			uint8_t priority;
 			int64_t wall_ms;
-			int64_t delay_ms;   /* 0..DURATION_MS_MAX */
-			struct span key;    /* a valid key, or empty */
-			enum key_mode mode; /* KEY_MODE_COUNT: the queue's */
+			int64_t delay_ms;    /* 0..DURATION_MS_MAX */
+			int64_t due_wall_ms; /* instead: not before that time
+					      * of the wall clock; 0: none */
+			struct span key;     /* a valid key, or empty */
+			enum key_mode mode;  /* KEY_MODE_COUNT: the queue's */
 			struct job_terms terms;
+			struct span token; /* a valid token, or empty */
+			uint64_t digest;   /* with a token: of all that makes
+					    * the job what it is */
 		} enqueue;
 		/* A worker joins a queue. */
 		struct {
@@ -174,6 +187,10 @@ struct fact {
 			struct span queue;
 			struct lane_gate gate;
 		} restore_gate;
+		struct {
+			struct token token; /* its note, its body, ... */
+			struct span text;
+		} restore_token;
 		/* What the supervisor says of its workers. INTRODUCED: of all
 		 * that were alive when the queue started it has said so. */
 		struct {
@@ -208,14 +225,25 @@ struct fact {
 	};
 };
 
+/* When the job of an ENQUEUE is due. */
+static inline struct moment
+enqueue_due(const struct fact *fact)
+{
+	if (fact->enqueue.due_wall_ms != 0)
+		return (struct moment){ fact->enqueue.due_wall_ms, true };
+	return (struct moment){ fact->now_ms + fact->enqueue.delay_ms, false };
+}
+
 /* ---- wishes ---- */
 
 enum wish_kind {
-	WISH_SAVE,     /* write the job's record; with_body: its body too */
-	WISH_REPLACE,  /* the job has another body, unless that is the same */
-	WISH_FORGET,   /* the job is gone: id, body */
-	WISH_DELIVER,  /* send the job to the subscriber */
-	WISH_STOP,     /* ask the subscriber to end that run of the job */
+	WISH_SAVE,    /* write the job's record; with_body: its body too */
+	WISH_REPLACE, /* the job has another body, unless that is the same */
+	WISH_FORGET,  /* the job is gone: id, body */
+	WISH_NOTE,    /* keep the token, with that id */
+	WISH_FORGET_NOTE, /* it is over: id, body */
+	WISH_DELIVER,	  /* send the job to the subscriber */
+	WISH_STOP,	  /* ask the subscriber to end that run of the job */
 	WISH_KILL,     /* ask the supervisor to kill the worker with this pid */
 	WISH_CUT_OFF,  /* close the subscriber's connection */
 	WISH_SETTINGS, /* keep what is said of the lanes */
@@ -256,6 +284,8 @@ struct wish {
 	enum wish_kind kind;
 	enum core_event event; /* TELL */
 	bool with_body;	       /* SAVE */
+	bool in_memory;	       /* FORGET_NOTE: where it was kept */
+	uint32_t token;	       /* handle; NOTE */
 	uint32_t job; /* handle; SAVE, DELIVER, STOP; TELL: 0 when gone */
 	uint32_t subscriber; /* handle; DELIVER, STOP, CUT_OFF; TELL: 0 when
 			      * none */
@@ -282,6 +312,7 @@ struct counters {
 	uint64_t enqueued; /* new jobs */
 	uint64_t merged;   /* enqueues that were merged into a waiting job */
 	uint64_t folded;   /* jobs that were folded into another one */
+	uint64_t repeated; /* enqueues with a token that was known */
 	uint64_t delivered;
 	uint64_t done;
 	uint64_t failed;
@@ -323,11 +354,13 @@ struct core {
 	struct keys keys;
 	struct lanes lanes;
 	struct demand demand;
-	struct heap due;    /* delayed jobs, the next one first */
+	struct due due;	    /* delayed jobs */
+	int64_t wall_ms;    /* the wall clock when the monotonic one was 0 */
 	struct heap leases; /* of running jobs, the next to act first */
 	struct heap gates;  /* lanes that time opens, the next one first */
 	uint32_t undo_lane; /* of the last PAUSE or DRAIN */
 	struct lane_gate undo_gate;
+	struct tokens tokens;
 	struct roll roll;
 	struct absence absence;
 	uint32_t absent;   /* handle of the subscriber that stands for all whose
@@ -365,7 +398,9 @@ struct core {
 	const char *words;
 	int64_t retry_after_ms; /* of FULL: when a repetition may help */
 	uint64_t answer;
-	enum enqueue_result result;  /* ENQUEUE */
+	enum enqueue_result result; /* ENQUEUE */
+	bool is_repeated; /* ENQUEUE: that was the answer before, and nothing
+			   * has changed */
 	char text[REASON_BYTES_MAX]; /* of words with numbers in them */
 };
 
@@ -394,5 +429,9 @@ int64_t core_wake_at(const struct core *core);
 /* For the caller, once a SAVE with_body or a REPLACE was carried out: where the
  * body is. */
 void core_set_body(struct core *core, uint32_t job, uint64_t body);
+
+/* The same of a NOTE. */
+void core_set_note(
+    struct core *core, uint32_t token, uint64_t body, uint32_t body_bytes);
 
 #endif

@@ -87,7 +87,7 @@ settle(struct core *core, struct lane *lane, uint32_t handle,
 	case JOB_DELAYED:
 		merge_behind(core, handle);
 		due_add(&core->due, &core->jobs, handle,
-		    core->now_ms + retry->delay_ms);
+		    (struct moment){ core->now_ms + retry->delay_ms, false });
 		break;
 	case JOB_DEAD:
 		job->cause = (uint8_t)retry->cause;

@@ -70,18 +70,19 @@ struct job {
 			 * running: handle of its subscriber */
 	uint32_t lease; /* running: handle of struct lease, else 0 */
 	uint32_t body_bytes;
-	uint32_t delivery; /* deliveries so far, counted or not: the fence that
-			    * tells this run from every other one */
-	uint32_t extras;   /* handle of struct extras, or 0 */
-	uint32_t key;	   /* handle of struct key, or 0 */
-	uint32_t hints;	   /* events that it stands for, from 1 */
-	uint16_t attempt;  /* deliveries that count against max_attempts */
-	uint8_t priority;  /* lower goes first */
-	uint8_t state;	   /* enum job_state */
-	uint8_t cause;	   /* enum job_cause */
-	uint8_t mode;	   /* enum key_mode; KEY_PARALLEL without a key */
-	uint8_t crashes;   /* workers and handlers that died of it */
-	bool cancelled;	   /* running: it is not to be tried again */
+	uint32_t delivery;  /* deliveries so far, counted or not: the fence that
+			     * tells this run from every other one */
+	uint32_t extras;    /* handle of struct extras, or 0 */
+	uint32_t key;	    /* handle of struct key, or 0 */
+	uint32_t hints;	    /* events that it stands for, from 1 */
+	uint16_t attempt;   /* deliveries that count against max_attempts */
+	uint8_t priority;   /* lower goes first */
+	uint8_t state;	    /* enum job_state */
+	uint8_t cause;	    /* enum job_cause */
+	uint8_t mode;	    /* enum key_mode; KEY_PARALLEL without a key */
+	uint8_t crashes;    /* workers and handlers that died of it */
+	bool cancelled : 1; /* running: it is not to be tried again */
+	bool by_wall : 1;   /* delayed: at_ms is of the wall clock */
 };
 
 /* How far the time of a run has gone (core/lease.h). */

@@ -88,15 +88,16 @@ raise_priority(struct core *core, uint32_t handle, uint8_t priority)
 /* True when it is due earlier now. Before it is tried again a job waits as long
  * as it has to, whatever is told meanwhile. */
 static bool
-hasten(struct core *core, uint32_t handle, int64_t delay_ms)
+hasten(struct core *core, uint32_t handle, struct moment due)
 {
 	struct job *job = job_at(&core->jobs, handle);
-	int64_t at_ms = core->now_ms + delay_ms;
-	if (!line_is_outside(core, handle) || at_ms >= job->at_ms)
+	int64_t at_ms = moment_ms(due, core->wall_ms);
+	if (!line_is_outside(core, handle) ||
+	    at_ms >= due_at_ms(job, core->wall_ms))
 		return false;
 	due_remove(&core->due, &core->jobs, handle);
-	if (delay_ms > 0) {
-		due_add(&core->due, &core->jobs, handle, at_ms);
+	if (at_ms > core->now_ms) {
+		due_add(&core->due, &core->jobs, handle, due);
 		return true;
 	}
 	lane_at(&core->lanes, job->lane)->counts[JOB_DELAYED]--;
@@ -115,7 +116,7 @@ merge_enqueue(struct core *core, uint32_t handle, const struct fact *fact)
 	merge_body(core, handle, &body);
 	job->hints = add_hints(job->hints, 1);
 	bool is_urgent = raise_priority(core, handle, fact->enqueue.priority);
-	bool is_earlier = hasten(core, handle, fact->enqueue.delay_ms);
+	bool is_earlier = hasten(core, handle, enqueue_due(fact));
 	/* What changed nothing but the number of hints is not worth a write. */
 	if (is_urgent || is_earlier)
 		wish_save(core, handle, false);
@@ -200,6 +201,6 @@ merge_dead(struct core *core, uint32_t handle, uint32_t dead)
 	if (!fold(core, handle, dead))
 		return false;
 	raise_priority(core, handle, priority);
-	hasten(core, handle, 0);
+	hasten(core, handle, (struct moment){ core->now_ms, false });
 	return true;
 }

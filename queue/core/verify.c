@@ -46,6 +46,7 @@ verify_job(const struct core *core, uint32_t handle, enum job_state state)
 	HOLDS((state == JOB_DEAD) == (job->cause != CAUSE_NONE));
 	HOLDS((state != JOB_READY && state != JOB_RUNNING) ||
 	    job->at_ms <= core->now_ms);
+	HOLDS(!job->by_wall || state == JOB_DELAYED);
 	return NULL;
 }
 
@@ -311,21 +312,36 @@ verify_subscribers(const struct core *core, const struct found *found)
 }
 
 static const char *
-verify_due(const struct core *core, const struct found *found)
+verify_delayed(const struct core *core, const struct heap *heap, bool by_wall,
+    uint64_t *ret_weight)
 {
-	uint64_t delayed_weight = 0;
-	HOLDS(core->due.count == found->delayed);
-	for (uint32_t at = 1; at <= core->due.count; at++) {
-		uint32_t handle = core->due.items[at];
+	for (uint32_t at = 1; at <= heap->count; at++) {
+		uint32_t handle = heap->items[at];
 		const char *broken = verify_job(core, handle, JOB_DELAYED);
 		if (broken != NULL)
 			return broken;
 		const struct job *job = job_at(&core->jobs, handle);
 		HOLDS(job->place == at);
-		delayed_weight += weight(lane_at(&core->lanes, job->lane));
+		HOLDS(job->by_wall == by_wall);
+		*ret_weight += weight(lane_at(&core->lanes, job->lane));
 	}
+	return verify_order(heap);
+}
+
+static const char *
+verify_due(const struct core *core, const struct found *found)
+{
+	uint64_t delayed_weight = 0;
+	HOLDS(due_count(&core->due) == found->delayed);
+	const char *broken =
+	    verify_delayed(core, &core->due.by_clock, false, &delayed_weight);
+	if (broken == NULL)
+		broken = verify_delayed(
+		    core, &core->due.by_wall, true, &delayed_weight);
+	if (broken != NULL)
+		return broken;
 	HOLDS(delayed_weight == found->delayed_weight);
-	return verify_order(&core->due);
+	return NULL;
 }
 
 /* Each running job has a lease, and those that end some time are in order. */
@@ -517,6 +533,28 @@ verify_limits(const struct core *core, const struct found *found)
 	return NULL;
 }
 
+static const char *
+verify_tokens(const struct core *core)
+{
+	const struct tokens *tokens = &core->tokens;
+	size_t count = 0, found = 0;
+	uint32_t last = 0;
+	for (uint32_t at = tokens->oldest; at != 0;
+	     at = token_at(tokens, at)->newer) {
+		const struct token *token = token_at(tokens, at);
+		HOLDS(token->note > 0 && token->note < core->next_id);
+		HOLDS(tokens_find_note(tokens, token->note) == at);
+		found += !token->is_hidden;
+		last = at;
+		count++;
+	}
+	HOLDS(last == tokens->newest);
+	HOLDS(count == tokens->by_note.count);
+	HOLDS(count == tokens->slab.used);
+	HOLDS(found == tokens->by_hash.count);
+	return NULL;
+}
+
 const char *
 verify_core(const struct core *core)
 {
@@ -536,6 +574,8 @@ verify_core(const struct core *core)
 		broken = verify_keys(core, &found);
 	if (broken == NULL)
 		broken = verify_aliases(core);
+	if (broken == NULL)
+		broken = verify_tokens(core);
 	if (broken == NULL)
 		broken = verify_all(core, &found);
 	if (broken == NULL)

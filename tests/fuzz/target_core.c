@@ -258,6 +258,15 @@ see_forget(const struct wish *wish)
 }
 
 static void
+see_note(const struct wish *wish)
+{
+	CHECK(wish->id > last_id);
+	last_id = wish->id;
+	jobs[wish->id].stand = STAND_OVER;
+	core_set_note(&core, wish->token, wish->id * 3, 1);
+}
+
+static void
 see_wishes(void)
 {
 	for (size_t i = 0; i < core.wish_count; i++) {
@@ -285,6 +294,12 @@ see_wishes(void)
 			CHECK(model_of(wish->id)->runner == wish->subscriber);
 			break;
 		case WISH_SETTINGS:
+			break;
+		case WISH_NOTE:
+			see_note(wish);
+			break;
+		case WISH_FORGET_NOTE:
+			CHECK(wish->body == wish->id * 3);
 			break;
 		case WISH_TELL:
 			see_tell(wish);
@@ -407,11 +422,32 @@ enqueue(struct source *source)
 		    .key = key_from(what),
 		    .mode = (enum key_mode)(what / 4u % 4u),
 		    .delay_ms = what / 16u < 12 ? 0 : 1000 * (what / 16u) } };
+	/* Some say a token, and some of these say it of another job. */
+	static const char *const tokens[] = { "a", "b", "c", "d" };
+	bool has_token = last_id % 4 == 3;
+	fact.enqueue.token =
+	    has_token ? span_of(tokens[how / 4u % 4u]) : (struct span){ 0 };
+	fact.enqueue.digest = how / 16u % 2u;
+	uint32_t known =
+	    has_token ? tokens_find(&core.tokens, fact.enqueue.token) : 0;
+	uint64_t before = last_id;
+	struct token said = { 0 };
+	if (known != 0)
+		said = *token_at(&core.tokens, known);
 	tell(&fact);
+	CHECK(core.is_repeated ==
+	    (known != 0 && said.digest == fact.enqueue.digest));
+	if (known != 0) {
+		CHECK(core.wish_count == 0 && last_id == before);
+		CHECK(core.is_repeated ? core.answer == said.job
+				       : core.refusal == REFUSAL_TOKEN_REUSED);
+		return;
+	}
 	CHECK(!drained[how % LANES] || core.refusal == REFUSAL_DRAINING);
 	if (core.refusal == REFUSAL_NONE)
-		CHECK(core.result == ENQUEUE_MERGED ? core.answer <= last_id
-						    : core.answer == last_id);
+		CHECK(core.result == ENQUEUE_MERGED
+			? core.answer <= before
+			: core.answer + has_token == last_id);
 }
 
 /* All or none: what is admitted is taken. */

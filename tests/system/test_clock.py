@@ -228,3 +228,36 @@ def test_a_clock_set_back_by_a_lifetime_over_a_kill_of_the_queue():
         killed.kill_and_jump(-120 * 366 * DAY)
         killed.expect_due_in(LONGEST)
         killed.expect_all()
+
+
+def test_a_job_for_a_time_of_the_wall_clock_follows_it():
+    """It waits for that time, and no longer: also where the queue was away
+    when the clock was set."""
+    with Clock() as clock, Gsq(
+            environment=clock.environment, workers=1,
+            command=["builtin:noop"]) as gsq:
+        def at(seconds):
+            return gsq.call("enqueue", queue="default", body="x", at_ms=int(
+                (time.time() + clock.offset + seconds) * 1000))["id"]
+        tomorrow, later = at(DAY), at(3 * DAY)
+        is_equal(gsq.wait_job(at(-1)), "done", "what has passed is at once")
+        is_equal(gsq.job(tomorrow)["state"], "delayed", "a day before")
+        clock.set(-DAY)
+        gsq.call("ping")
+        is_true(gsq.job(tomorrow)["due_in_ms"] > 1.9 * DAY * 1000, "it is "
+                "two days away")
+        clock.set(DAY + 5)
+        gsq.call("ping")  # a clock set by libfaketime wakes nobody
+        is_equal(gsq.wait_job(tomorrow), "done", "its time has come")
+        is_equal(gsq.job(later)["state"], "delayed", "that of the other not")
+        queue = gsq.pid_of("queue")
+        kill(queue, signal.SIGSTOP)
+        clock.set(4 * DAY)
+        kill(queue)
+        gsq.wait_new_pid("queue", queue)
+        is_equal(gsq.wait_job(later), "done", "it has passed over a restart")
+        soon = time.time() + clock.offset + 1
+        identity = gsq.call("enqueue", queue="default", body="x",
+                            at_ms=int(soon * 1000))["id"]
+        is_equal(gsq.wait_job(identity), "done", "by itself")
+        is_true(time.time() + clock.offset >= soon - EARLY, "not early")

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <time.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -169,5 +170,64 @@ Test(units, anything_else_is_no_rate)
 		int64_t count = 7, ms = 7;
 		cr_expect_not(rate_parse(bad[i], &count, &ms), "'%s'", bad[i]);
 		cr_expect(count == 7 && ms == 7, "'%s' was written", bad[i]);
+	}
+}
+
+Test(units, times_are_those_of_rfc_3339)
+{
+	static const struct {
+		const char *text;
+		int64_t wall_ms;
+	} good[] = {
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "2026-12-24T18:00:00Z", INT64_C(1798135200000) },
+		{ "2026-12-24T19:00:00.5+01:00", INT64_C(1798135200500) },
+		{ "2026-12-24T12:30:00-05:30", INT64_C(1798135200000) },
+		{ "2000-02-29T00:00:00.0019Z", INT64_C(951782400001) },
+		{ "2016-12-31T23:59:60Z", INT64_C(1483228800000) },
+		{ "9999-12-31T23:59:59.999Z", INT64_C(253402300799999) },
+	};
+	for (size_t i = 0; i < LENGTH(good); i++) {
+		int64_t got = 7;
+		cr_expect(time_parse(good[i].text, &got), "'%s'", good[i].text);
+		cr_expect_eq(
+		    got, good[i].wall_ms, "'%s': %ld", good[i].text, (long)got);
+	}
+}
+
+Test(units, anything_else_is_no_time)
+{
+	static const char *const bad[] = { "", "now", "2026-12-24",
+		"2026-12-24T18:00:00", "2026-12-24T18:00Z",
+		"2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
+		"2026-02-29T00:00:00Z", "1900-02-29T00:00:00Z",
+		"2026-04-31T00:00:00Z", "2026-04-00T00:00:00Z",
+		"2026-12-24T24:00:00Z", "2026-12-24T18:60:00Z",
+		"2026-12-24T18:00:61Z", "2026-12-24T18:00:00+24:00",
+		"2026-12-24T18:00:00+0100", "2026-12-24T18:00:00.Z",
+		"2026-12-24T18:00:00Zx", "2026-12-24T18:00:00 Z",
+		"1969-12-31T23:59:59Z", "1970-01-01T00:00:00+00:01",
+		"26-12-24T18:00:00Z", "2026-12-24 18:00:00Z",
+		"2026-12-24T18:00:00z", "2026-12-31T23:59:61Z",
+		"2026-12-24T18:00:00+1", "1798135200" };
+	for (size_t i = 0; i < LENGTH(bad); i++) {
+		int64_t got = 7;
+		cr_expect_not(time_parse(bad[i], &got), "'%s'", bad[i]);
+		cr_expect_eq(got, 7, "'%s' has changed the result", bad[i]);
+	}
+}
+
+/* Every day of 400 years, against what the C library says. */
+Test(units, the_calendar_is_that_of_the_library)
+{
+	for (int64_t day = 0; day < 146097 + 366; day += 7) {
+		time_t at = (time_t)(day * (DAY_MS / 1000));
+		struct tm parts;
+		char text[64];
+		int64_t got = 7;
+		cr_assert_not_null(gmtime_r(&at, &parts));
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+		cr_assert(time_parse(text, &got), "'%s'", text);
+		cr_assert_eq(got, day * DAY_MS, "'%s'", text);
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/core.h"
 
+#include "base/units.h"
 #include "core/verify.h"
 #include "support.h"
 
@@ -885,4 +886,111 @@ Test(core, a_long_life_of_chance_loses_and_doubles_nothing)
 	cr_expect_gt(died, 1000);
 	cr_expect_gt(released, 500);
 	begin();
+}
+
+/* ---- a time of the wall clock ---- */
+
+static void
+set_wall(int64_t wall_ms)
+{
+	tell((struct fact){
+	    .kind = FACT_CLOCK, .clock = { .wall_ms = wall_ms - now_ms } });
+	cr_assert_eq(core.refusal, REFUSAL_NONE);
+}
+
+static uint64_t
+enqueue_at(int64_t due_wall_ms)
+{
+	tell((struct fact){ .kind = FACT_ENQUEUE,
+	    .enqueue = { .queue = SPAN_LITERAL("mail"),
+		.body_bytes = 1,
+		.due_wall_ms = due_wall_ms } });
+	cr_assert_eq(core.refusal, REFUSAL_NONE);
+	return core.answer;
+}
+
+static enum job_state
+state_of(uint64_t id)
+{
+	return (enum job_state)job_with(id)->state;
+}
+
+Test(core, a_job_for_a_time_of_the_wall_clock_is_never_early)
+{
+	set_wall(1000000);
+	uint64_t id = enqueue_at(1005000);
+	cr_expect_eq(state_of(id), JOB_DELAYED);
+	pass(4999);
+	cr_expect_eq(state_of(id), JOB_DELAYED);
+	pass(1);
+	cr_expect_eq(state_of(id), JOB_READY);
+	cr_expect_eq(job_with(id)->at_ms, now_ms);
+}
+
+Test(core, a_clock_that_is_set_makes_it_earlier_or_later)
+{
+	set_wall(1000000);
+	uint64_t id = enqueue_at(1005000);
+	pass(4000);
+	set_wall(1001000);
+	pass(3999);
+	cr_expect_eq(state_of(id), JOB_DELAYED);
+	cr_expect_eq(core_wake_at(&core), now_ms + 1);
+	set_wall(2000000);
+	cr_expect_leq(core_wake_at(&core), now_ms);
+	pass(0);
+	cr_expect_eq(state_of(id), JOB_READY);
+}
+
+Test(core, a_time_that_has_passed_is_at_once)
+{
+	set_wall(1000000);
+	cr_expect_eq(state_of(enqueue_at(999000)), JOB_READY);
+	cr_expect_eq(state_of(enqueue_at(1000000)), JOB_READY);
+	cr_expect_eq(core.result, ENQUEUE_NEW);
+}
+
+/* A delay is none of the wall clock's business. */
+Test(core, a_clock_that_is_set_cuts_no_delay_short)
+{
+	set_wall(1000000);
+	tell((struct fact){ .kind = FACT_ENQUEUE,
+	    .enqueue = { .queue = SPAN_LITERAL("mail"),
+		.body_bytes = 1,
+		.delay_ms = 1000 } });
+	uint64_t id = core.answer;
+	set_wall(1000000 + DAY_MS);
+	pass(999);
+	cr_expect_eq(state_of(id), JOB_DELAYED);
+	set_wall(1000000 - DAY_MS);
+	pass(1);
+	cr_expect_eq(state_of(id), JOB_READY);
+}
+
+Test(core, the_earlier_of_two_times_counts_for_one_key)
+{
+	set_wall(1000000);
+	struct fact fact = { .kind = FACT_ENQUEUE,
+		.enqueue = { .queue = SPAN_LITERAL("mail"),
+		    .key = SPAN_LITERAL("42"),
+		    .mode = KEY_COALESCE,
+		    .due_wall_ms = 1009000 } };
+	tell(fact);
+	uint64_t id = core.answer;
+	fact.enqueue.due_wall_ms = 0;
+	fact.enqueue.delay_ms = 5000;
+	tell(fact);
+	cr_expect_eq(core.result, ENQUEUE_MERGED);
+	cr_expect_not(job_with(id)->by_wall);
+	cr_expect_eq(core_wake_at(&core), now_ms + 5000);
+	fact.enqueue.due_wall_ms = 1003000;
+	tell(fact);
+	cr_expect(job_with(id)->by_wall);
+	cr_expect_eq(core_wake_at(&core), now_ms + 3000);
+	fact.enqueue.due_wall_ms = 1004000;
+	tell(fact);
+	cr_expect_eq(core_wake_at(&core), now_ms + 3000);
+	fact.enqueue.due_wall_ms = 1;
+	tell(fact);
+	cr_expect_eq(state_of(id), JOB_READY);
 }

@@ -584,7 +584,7 @@ order_of_delayed_jobs(void)
 	/* A second one, and then the first is later than it. */
 	ask(b, "mail", 2);
 	answer(b, 2, VERDICT_FAIL);
-	uint32_t first = heap_first(&core.due);
+	uint32_t first = heap_first(&core.due.by_clock);
 	job_at(&core.jobs, first)->at_ms = INT64_MAX;
 }
 
@@ -618,7 +618,7 @@ static const struct lie {
 	{ a_job_without_its_id, "count == core->jobs.by_id.count" },
 	{ count_of_ready, "ready == lane->counts[JOB_READY]" },
 	{ count_of_dead, "dead == lane->counts[JOB_DEAD]" },
-	{ count_of_delayed, "core->due.count == found->delayed" },
+	{ count_of_delayed, "due_count(&core->due) == found->delayed" },
 	{ count_of_running, "sums.running == found->running" },
 	{ running_in_another_lane, "running_weight" },
 	{ delayed_in_another_lane, "delayed_weight" },

@@ -123,9 +123,9 @@ Test(command_line, the_help_names_every_verb)
 static bool
 is_taken(const struct verb *verb, const char *name)
 {
-	unsigned taken = OPTIONS_COMMON | verb->options;
+	uint64_t taken = OPTIONS_COMMON | verb->options;
 	for (unsigned i = 0; i < OPTION_COUNT; i++)
-		if ((taken & 1u << i) != 0 &&
+		if ((taken & UINT64_C(1) << i) != 0 &&
 		    strcmp(option_row((enum option_id)i)->name, name) == 0)
 			return true;
 	return false;

@@ -102,8 +102,9 @@ static bool
 are_taken_together(unsigned one, unsigned other)
 {
 	for (const struct verb *verb = verb_table; verb->name != NULL; verb++) {
-		unsigned taken = OPTIONS_COMMON | verb->options;
-		if ((taken & 1u << one) != 0 && (taken & 1u << other) != 0)
+		uint64_t taken = OPTIONS_COMMON | verb->options;
+		if ((taken & UINT64_C(1) << one) != 0 &&
+		    (taken & UINT64_C(1) << other) != 0)
 			return true;
 	}
 	return false;

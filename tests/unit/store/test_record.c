@@ -186,6 +186,38 @@ Test(record, an_ordinary_job_takes_a_few_bytes_beside_its_body)
 	cr_assert_leq(record_write_gone(room, job.id) - room, 5);
 }
 
+Test(record, a_note_says_what_it_is_and_of_which_job)
+{
+	struct job job = { .id = 9, .state = JOB_READY };
+	struct record record = { .job = &job,
+		.note = NOTE_TOKEN,
+		.note_of = UINT64_MAX,
+		.queue = SPAN_LITERAL("-") };
+	char room[RECORD_BYTES_MAX + 4];
+	struct stored stored;
+	const char *at = room;
+	char *end = record_write_full(room, &record, SPAN_LITERAL("note"));
+	cr_assert(record_read(&at, end, &stored));
+	cr_expect_eq(stored.note, NOTE_TOKEN);
+	cr_expect_eq(stored.note_of, UINT64_MAX);
+	struct record restored;
+	struct job again;
+	uint64_t aliases[ALIASES_MAX];
+	record_restore(&stored, &stored, &again, aliases, &restored);
+	cr_expect_eq(restored.note, NOTE_TOKEN);
+	cr_expect_eq(restored.note_of, UINT64_MAX);
+	/* It waits for nobody, and never changes. */
+	job.state = JOB_DEAD;
+	job.cause = CAUSE_REJECTED;
+	at = room;
+	end = record_write_full(room, &record, (struct span){ 0 });
+	cr_expect_not(record_read(&at, end, &stored));
+	job = (struct job){ .id = 9, .state = JOB_READY };
+	at = room;
+	cr_expect_not(
+	    record_read(&at, record_write_state(room, &record), &stored));
+}
+
 Test(record, a_reason_that_is_too_long_is_cut)
 {
 	static char reason[REASON_BYTES_MAX + 50], room[4096];
