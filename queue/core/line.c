@@ -198,12 +198,17 @@ is_second_run(
 	    job_at(&core->jobs, key->holder)->state == JOB_RUNNING;
 }
 
-/* Has the one that has the turn run before? */
+/* Has the one that has the turn run before? He keeps it, unless he is only
+ * ready and the other one is to be tried again: then it was dead and revived,
+ * and stood behind that one. */
 static bool
-is_held(const struct core *core, const struct key *key)
+is_held(const struct core *core, const struct key *key, enum job_state other)
 {
-	return key->holder != 0 &&
-	    job_at(&core->jobs, key->holder)->delivery > 0;
+	if (key->holder == 0)
+		return false;
+	const struct job *holder = job_at(&core->jobs, key->holder);
+	return holder->delivery > 0 &&
+	    (holder->state != JOB_READY || other != JOB_DELAYED);
 }
 
 void
@@ -218,7 +223,7 @@ line_restore(struct core *core, uint32_t handle, enum job_state saved)
 	if (is_second_run(core, key, saved))
 		job->mode = KEY_PARALLEL;
 	else if (saved == JOB_RUNNING ||
-	    (job->delivery > 0 && !is_held(core, key)))
+	    (job->delivery > 0 && !is_held(core, key, saved)))
 		take_turn(core, key, handle);
 	/* The newest of those that wait. */
 	if (job->mode == KEY_COALESCE && saved != JOB_RUNNING)

@@ -147,6 +147,20 @@ Test(line, a_restored_one_that_is_not_due_is_not_in_line)
 	cr_expect_eq(state_of(1), JOB_BLOCKED);
 }
 
+/* One that was dead and is to run again has run before, too, and its id may be
+ * the lower one: it stood behind. */
+Test(line, the_restored_one_that_is_tried_again_stands_before_a_revived_one)
+{
+	restore(1, JOB_READY, KEY_SERIAL, 1);
+	restore(2, JOB_DELAYED, KEY_SERIAL, 1);
+	restore(3, JOB_READY, KEY_SERIAL, 0);
+	cr_expect_eq(state_of(1), JOB_BLOCKED);
+	cr_expect_eq(state_of(3), JOB_BLOCKED);
+	pass(1000);
+	cr_expect_eq(state_of(2), JOB_READY);
+	cr_expect_eq(state_of(1), JOB_BLOCKED);
+}
+
 Test(line, a_run_takes_the_turn_from_one_that_was_to_be_tried_again)
 {
 	restore(1, JOB_DELAYED, KEY_SERIAL, 1);
