@@ -103,7 +103,7 @@ absent_take(struct core *core, uint32_t handle, struct subscriber *subscriber)
 	job_list_remove(&core->jobs, &absent->running, handle);
 	job_list_push_back(&core->jobs, &subscriber->running, handle);
 	job->place = subscriber->handle;
-	lease_resume(core, handle);
+	lease_resume_absent(core, handle);
 	demand_relieved(&core->demand, &core->lanes, absent, job->body_bytes);
 	demand_adopted(
 	    &core->demand, &core->lanes, subscriber, job->body_bytes);

@@ -121,12 +121,18 @@ lease_resume(struct core *core, uint32_t handle)
 {
 	const struct job *job = job_at(&core->jobs, handle);
 	struct lease *lease = lease_of(core, handle);
-	if (job->cancelled || lease->phase >= LEASE_STOPPING) {
-		lease->phase = LEASE_WARNED;
-		act_at(core, lease, core->now_ms);
-	} else if (lease->end_ms == INT64_MAX) {
-		start(core, lease, ttr_of(core, job));
-	}
+	if (!job->cancelled && lease->phase < LEASE_STOPPING)
+		return;
+	lease->phase = LEASE_WARNED;
+	act_at(core, lease, core->now_ms);
+}
+
+void
+lease_resume_absent(struct core *core, uint32_t handle)
+{
+	const struct job *job = job_at(&core->jobs, handle);
+	start(core, lease_of(core, handle), ttr_of(core, job));
+	lease_resume(core, handle);
 }
 
 void

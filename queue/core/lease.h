@@ -39,6 +39,9 @@ void lease_begin_absent(struct core *core, uint32_t job);
  * before may be lost: what is to be stopped is told again. */
 void lease_resume(struct core *core, uint32_t job);
 
+/* The same of one that was absent: its time begins. */
+void lease_resume_absent(struct core *core, uint32_t job);
+
 void lease_end(struct core *core, uint32_t job);
 
 /* Was it stopped because its time was over? */

@@ -485,6 +485,16 @@ Test(lease, a_worker_on_another_connection_has_no_more_time_than_before)
 	cr_expect_eq(lease_of(id)->phase, LEASE_RUNNING);
 }
 
+Test(lease, any_time_that_was_given_is_kept_on_another_connection)
+{
+	uint32_t w;
+	uint64_t id = run_supervised(70, &w);
+	cr_assert_eq(touch(id, TTR_NONE), REFUSAL_NONE);
+	come_with(id, 1, 70);
+	cr_expect_eq(lease_left_ms(&core, job_with(id)), INT64_MAX);
+	cr_expect_eq(core_wake_at(&core), INT64_MAX);
+}
+
 Test(lease, what_is_to_be_stopped_is_told_again_on_another_connection)
 {
 	uint32_t w;
