@@ -2,6 +2,7 @@
 #include "core/ending.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "core/due.h"
 #include "core/lease.h"
 #include "core/limit.h"
@@ -114,7 +115,7 @@ judge(const struct core *core, const struct job *job,
 {
 	if (outcome->verdict == VERDICT_DONE)
 		return VERDICT_DONE;
-	if (job->cancelled)
+	if (job->cancelled && !PLANTED(CANCELLED_RUNS_AGAIN))
 		return VERDICT_CANCELLED;
 	return lease_is_over(core, job) ? VERDICT_TIMEOUT : outcome->verdict;
 }
@@ -126,7 +127,7 @@ count_crash(
 {
 	if (!outcome->crashed || verdict != outcome->verdict)
 		return false;
-	if (job->crashes < UINT8_MAX)
+	if (job->crashes < UINT8_MAX && !PLANTED(CRASHES_NOT_COUNTED))
 		job->crashes++;
 	return true;
 }

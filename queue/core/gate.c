@@ -2,6 +2,7 @@
 #include "core/gate.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "base/units.h"
 
 static bool
@@ -60,7 +61,8 @@ take_token(const struct core *core, struct lane *lane)
 		return;
 	/* A token that came since the last tick of our clock was waited for:
 	 * its part of a millisecond is the next one's, or 900/s were 500/s. */
-	if (lane->full_at_us <= now_us - TICK_US)
+	if (lane->full_at_us <= now_us - TICK_US &&
+	    (lane->full_at_us == INT64_MIN || !PLANTED(RATE_BURST_IGNORED)))
 		lane->full_at_us = now_us;
 	lane->full_at_us += interval_us(&lane->policy);
 }
@@ -73,6 +75,8 @@ gate_of(const struct core *core, const struct lane *lane)
 	uint32_t most = lane->policy.max_running;
 	if (lane->gate.is_paused)
 		return GATE_PAUSED;
+	if (PLANTED(ONE_TOO_MANY_RUNNING) && most > 0)
+		most++;
 	if (most > 0 && lane->counts[JOB_RUNNING] >= most)
 		return GATE_MAX_RUNNING;
 	return token_at_ms(lane) > core->now_ms ? GATE_RATE : GATE_OPEN;

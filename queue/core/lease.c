@@ -3,6 +3,8 @@
 
 #include "base/check.h"
 #include "base/planted.h"
+#include "core/ending.h"
+#include "core/match.h"
 #include "core/wish.h"
 
 /* The last tenth of the time is warned of, and so much at least: what is told
@@ -163,7 +165,7 @@ lease_extend(struct core *core, uint32_t handle, int64_t ttr_ms)
 	if (ttr_ms == 0)
 		ttr_ms = ttr_of(core, job);
 	/* Whose worker is waited for has all the time. */
-	if (job->place != core->absent)
+	if (job->place != core->absent && !PLANTED(TOUCH_IGNORED))
 		start(core, lease, ttr_ms == TTR_NONE ? 0 : ttr_ms);
 	return true;
 }
@@ -220,6 +222,13 @@ end_worker(struct core *core, struct lease *lease)
 	wish->pid = subscriber->pid;
 	wish->subscriber = job->place;
 	wish->id = job->id;
+	if (PLANTED(GIVEN_OUT_BEFORE_REAPED)) {
+		struct lane *lane = lane_at(&core->lanes, job->lane);
+		ending_of_run(core, lease->job,
+		    &(struct outcome){ .verdict = VERDICT_DIED });
+		match_lane(core, lane);
+		return;
+	}
 	lease->phase = LEASE_OVERSTAYED;
 	act_at(core, lease, core->now_ms + WORKER_SILENCE_MS);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/pause.h"
 
+#include "base/planted.h"
 #include "core/gate.h"
 #include "core/match.h"
 #include "core/wish.h"
@@ -88,6 +89,8 @@ pause_restore(
     struct core *core, struct lane *lane, const struct lane_gate *gate)
 {
 	lane->gate = *gate;
+	if (PLANTED(PAUSE_FORGOTTEN_AT_RESTART))
+		lane->gate.is_paused = false;
 	if (lane->gate.is_paused)
 		gate_act_at(core, lane, lane->gate.resume_at_ms);
 	lanes_note(&core->lanes, lane);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/steer.h"
 
+#include "base/planted.h"
 #include "core/due.h"
 #include "core/ending.h"
 #include "core/lease.h"
@@ -67,7 +68,12 @@ remove_job(struct core *core, uint32_t handle, enum core_event event)
 	/* The told job is gone when the wish is read. */
 	core->wishes[core->wish_count - 1].job = 0;
 	line_take_out(core, handle);
-	ending_forget(core, handle);
+	if (PLANTED(DELETED_KEEPS_ITS_KEY)) {
+		wish_forget(core, handle);
+		jobs_remove(&core->jobs, handle);
+	} else {
+		ending_forget(core, handle);
+	}
 	lanes_note(&core->lanes, lane);
 	match_lane(core, lane);
 }

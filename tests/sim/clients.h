@@ -26,6 +26,12 @@ void foreigners_leave(void);
 void operators_reset(void);
 /* Whole lists the auditor has got. */
 uint64_t operators_lists(void);
+/* One who steers jobs, and one who closes queues; when the faults stop he opens
+ * all of them. */
+void steerers_reset(void);
+void steerers_heal(void);
+bool steerers_are_idle(void);
+
 /* The next list begins at once. */
 void operators_list_now(void);
 

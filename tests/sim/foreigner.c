@@ -39,6 +39,7 @@ struct foreigner {
 	unsigned queue;
 	uint32_t holder;
 	bool subscribed;
+	bool is_deaf;
 	int64_t asked; /* and not yet given */
 	struct job jobs[JOBS_MAX];
 	struct answer answers[ANSWERS_MAX];
@@ -128,7 +129,7 @@ subscribe(struct foreigner *self)
 	struct message_writer writer;
 	self->holder = oracle_new_holder(false);
 	self->queue = (unsigned)draw(QUEUES);
-	self->subscribed = false;
+	self->subscribed = self->is_deaf = false;
 	self->asked = 0;
 	self->answer_count = self->settled = self->lies = 0;
 	message_request(&writer, &self->talker.output, SUBSCRIBE,
@@ -154,6 +155,18 @@ foreigners_note_ends(void)
 			oracle_holder_gone(foreigners[i].holder);
 }
 
+/* Foreign ones do not hang for long: nobody but the queue would end them. */
+static int64_t
+draw_duration_us(const struct foreigner *self)
+{
+	int64_t ttr_us = queue_rules(self->queue)->ttr_ms * 1000;
+	if (ttr_us > 0 && strikes(FAULT_TTR))
+		return draw_about(ttr_us, 3 * ttr_us);
+	if (strikes(FAULT_HANG_JOBS))
+		return draw_about(1000000, 30000000);
+	return draw_about(10, 200000);
+}
+
 static void
 take_job(
     struct foreigner *self, const struct params_job *params, uint64_t msgid)
@@ -172,6 +185,7 @@ take_job(
 	    .priority = params->priority,
 	    .late = stream_is_over(self->talker.fd),
 	    .queue = params->queue,
+	    .ttr_ms = params->ttr_ms,
 	    .key = params->key,
 	    .body = params->body });
 	oracle_run_begins(self->holder, (uint64_t)params->id);
@@ -183,7 +197,7 @@ take_job(
 	*job = (struct job){ .id = (uint64_t)params->id,
 		.msgid = msgid,
 		.delivery = params->delivery,
-		.until_us = time_now_us() + draw_about(10, 200000) };
+		.until_us = time_now_us() + draw_duration_us(self) };
 }
 
 static void
@@ -204,6 +218,47 @@ hear_settled(struct foreigner *self, const struct message *message)
 		else
 			sight(SIGHT_STALE_ANSWER);
 	}
+}
+
+/* Who is deaf is so until the queue cuts it off. */
+static void
+stop_job(struct foreigner *self, struct job *job)
+{
+	job->until_us = 0;
+	if (fault_rate(FAULT_DEAF) == 0 || chance(300))
+		return;
+	job->until_us = INT64_MAX;
+	self->is_deaf = true;
+}
+
+static void
+hear_stop(struct foreigner *self, const struct message *message)
+{
+	struct params_stop params;
+	char reason[REASON_BYTES_MAX];
+	if (method_decode(METHOD_stop, message->params, &params, reason,
+		sizeof(reason)) != REFUSAL_NONE)
+		broken("gsq sends good messages", "no good stop");
+	note("foreign holder %lld is to stop job %lld, delivery %lld",
+	    self->holder, params.id, params.delivery, 0);
+	oracle_stop_heard((uint64_t)params.id, params.delivery);
+	oracle_stops((uint64_t)params.id, params.delivery, params.reason);
+	for (unsigned i = 0; i < JOBS_MAX; i++)
+		if (self->jobs[i].id == (uint64_t)params.id)
+			stop_job(self, &self->jobs[i]);
+}
+
+static void
+hear_notification(struct foreigner *self, const struct message *message)
+{
+	enum method method = method_of_name(message->method);
+	if (method == METHOD_stop)
+		hear_stop(self, message);
+	else if (method == METHOD_settled)
+		hear_settled(self, message);
+	else
+		broken("gsq sends good messages", "%.*s to a worker",
+		    (int)message->method.count, message->method.bytes);
 }
 
 static void
@@ -261,7 +316,7 @@ on_message(void *context, const struct message *message)
 		take_job(self, &params, message->msgid);
 		break;
 	case MESSAGE_NOTIFICATION:
-		hear_settled(self, message);
+		hear_notification(self, message);
 		break;
 	case MESSAGE_RESPONSE:
 		hear_response(self, message);
@@ -291,7 +346,7 @@ answer_job(struct foreigner *self, struct job *job)
 	note("foreign holder %lld says %lld of job %lld, delivery %lld",
 	    self->holder, said, (long long)job->id, job->delivery);
 	oracle_run_ends(self->holder, job->id);
-	oracle_said(self->holder, job->id, job->delivery, said);
+	oracle_said(self->holder, job->id, job->delivery, said, false);
 	say_outcome(self, job->msgid, said);
 	add_answer(
 	    self, &(struct answer){ job->id, job->delivery, said, true });
@@ -368,7 +423,7 @@ on_act(void *context)
 			ask(self);
 		if (strikes(FAULT_GARBAGE) && chance(200))
 			send_rubbish(self);
-		if (chance(2)) {
+		if (!self->is_deaf && chance(2)) {
 			talker_close(&self->talker);
 			on_end(self);
 			return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/sim/inside.h"
 
+#include "core/gate.h"
 #include "core/line.h"
 #include "tests/sim/queue.h"
 #include "tests/sim/sim.h"
@@ -123,6 +124,18 @@ look_at_wish(const struct core *core, size_t at)
 		look_at_return(core, wish->job);
 }
 
+/* Somebody asks for what is there, and its queue has begun enough. */
+static void
+look_at_rate(const struct core *core, struct span queue)
+{
+	const struct lane *lane = lanes_find(&core->lanes, queue);
+	if (lane != NULL && lane->policy.rate_jobs > 0 &&
+	    lane_first(lane) != 0 &&
+	    demand_first(&core->demand, lane) != NULL &&
+	    gate_of(core, lane) == GATE_RATE)
+		sight(SIGHT_RATE_WAITED);
+}
+
 void
 inside_after(const struct core *core, const struct fact *fact,
     const struct inside *before)
@@ -136,6 +149,8 @@ inside_after(const struct core *core, const struct fact *fact,
 	else if (fact->kind == FACT_TIME &&
 	    count_blocked(core) > before->blocked)
 		sight(SIGHT_DUE_AND_BUSY);
+	if (fact->kind == FACT_DEMAND)
+		look_at_rate(core, fact->demand.queue);
 	for (size_t i = 0; i < core->wish_count; i++)
 		look_at_wish(core, i);
 }

@@ -26,6 +26,7 @@ struct key {
 	uint64_t running; /* the last job that began */
 	uint64_t started; /* the highest id of a serial one that began */
 	uint8_t urgency;  /* the most urgent priority of an enqueue */
+	bool steered;
 };
 
 static struct key keys[QUEUES][KEYS_MOST + 1];
@@ -80,6 +81,20 @@ keys_are_one(const struct token *one, const struct token *other)
 	return one->enqueue.queue == other->enqueue.queue &&
 	    one->enqueue.key == other->enqueue.key &&
 	    keys_mode(one) == KEY_COALESCE && keys_mode(other) == KEY_COALESCE;
+}
+
+void
+keys_steered(const struct known *job)
+{
+	if (keys_mode(token_of(job)) == KEY_COALESCE)
+		key_of(token_of(job))->steered = true;
+}
+
+bool
+keys_is_steered(const struct known *job)
+{
+	return keys_mode(token_of(job)) == KEY_COALESCE &&
+	    key_of(token_of(job))->steered;
 }
 
 /* ---- open enqueues ---- */
@@ -217,7 +232,8 @@ keys_delivered(
 	const struct token *token = oracle_token(number);
 	job->run_at = oracle_moment();
 	job->run_token = number;
-	if (job->may_be_lost || !oracle_is_live(delivered->holder))
+	if (job->may_be_lost || !oracle_is_live(delivered->holder) ||
+	    job->revived)
 		return;
 	if (keys_mode(token) == KEY_COALESCE)
 		check_merged(job, number, delivered->priority);
@@ -347,6 +363,8 @@ stands_for(const struct known *job, const struct token *token)
 static void
 check_open(const struct key *key, uint64_t moment)
 {
+	if (key->steered)
+		return;
 	for (uint32_t number = key->open; number != 0;) {
 		const struct token *token = oracle_token(number);
 		uint32_t at = key->present;

@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum ended { ENDED_NOT, ENDED_DONE, ENDED_DEAD };
+/* GONE: it waited and was cancelled, or it was deleted. */
+enum ended { ENDED_NOT, ENDED_DONE, ENDED_DEAD, ENDED_GONE };
 
 /* Moments are those of oracle_moment; 0: never. */
 struct token {
@@ -23,6 +24,8 @@ struct token {
 	uint32_t ids; /* jobs that were seen with it */
 	bool acknowledged;
 	uint64_t sent_at; /* the last time */
+	int64_t sent_us;
+	int64_t first_sent_us;
 	uint64_t answered_at;
 	int64_t answered_us;
 	uint64_t answered_life; /* of the queue */
@@ -53,8 +56,10 @@ struct known {
 	uint64_t run_at; /* moment */
 	uint32_t run_token;
 	int64_t said_delivery;
+	int64_t said_us;
 	enum said said;
-	bool said_done; /* ever, by one who had it */
+	bool said_crash; /* with a signal that nobody asked for */
+	bool said_done;	 /* ever, by one who had it */
 	bool said_dead;
 	enum ended ended; /* confirmed */
 	uint64_t ended_at;
@@ -67,6 +72,29 @@ struct known {
 	bool list_whole;
 	uint32_t next_present; /* with its key; number + 1 */
 
+	/* The last delivery was decided at this moment or later. */
+	int64_t decided_us;
+
+	/* What people did to it; see steered.c. */
+	bool unwanted;	    /* somebody asked to cancel or delete it */
+	bool stopping;	    /* that was answered, of a run; */
+	bool may_begin;	    /* ... which perhaps nobody has seen yet */
+	bool revived;	    /* somebody asked to try it again */
+	unsigned unrevived; /* ... and that was not answered yet */
+	bool is_loose;	    /* since, no delivery was seen */
+	bool was_touched;   /* somebody asked to, ever */
+	unsigned untouched; /* ... and that was not answered yet */
+	int64_t touched_us; /* this delivery has until then; 0: who knows */
+	int64_t touched_delivery;
+	uint64_t touched_life;
+	int64_t stop_heard; /* of this delivery */
+	uint64_t cancelled_life;
+
+	/* Crashes that counted for certain, and perhaps. */
+	uint32_t crashes_least;
+	uint32_t crashes_most;
+	bool crashes_unknown;
+
 	uint8_t urgency; /* its priority is not less urgent */
 	bool folded;	 /* no list has it, and nobody has done it */
 };
@@ -78,7 +106,40 @@ struct known *oracle_job_at(uint32_t at);
 /* Does that holder live, and is what it runs the queue's? */
 bool oracle_is_live(uint32_t holder);
 
+const struct queue_rules *oracle_rules(const struct known *job);
+
+/* ---- steering, times and crashes ---- */
+
+/* A good delivery, before the job knows of it. */
+void steered_delivered(struct known *job, const struct delivered *delivered);
+
+/* May that attempt be counted otherwise than by what was said? */
+bool steered_may_count(const struct known *job);
+
+/* A failure of its last delivery; and a death, which stands for good? */
+void steered_failed(struct known *job, bool again);
+bool steered_stays_dead(const struct known *job, bool again);
+
+void steered_power_lost(struct known *job);
+
+void steered_listed(
+    const struct known *job, const struct listed *listed, bool is_dead);
+
+/* ---- queues that are closed, or do as much as they may ---- */
+
+void gates_reset(void);
+void gates_acknowledged(const struct token *token);
+void gates_delivered(
+    const struct known *job, const struct delivered *delivered);
+void gates_run_begins(struct known *job);
+void gates_queue_died(void);
+
 /* ---- keys ---- */
+
+/* Somebody steers a job with that key: what its events were promised cannot be
+ * told any more. */
+void keys_steered(const struct known *job);
+bool keys_is_steered(const struct known *job);
 
 void keys_reset(void);
 

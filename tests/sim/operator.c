@@ -77,6 +77,7 @@ take_listed(const msgpack_object *row)
 	    object_span(map_find(row, "body"), &listed.body);
 	if (!good)
 		broken("gsq sends good messages", "a list has a bad row");
+	object_integer(map_find(row, "crashes"), 1, INT32_MAX, &listed.crashes);
 	object_span(map_find(row, "cause"), &listed.cause);
 	object_span(map_find(row, "key"), &listed.key);
 	listed.id = (uint64_t)id;

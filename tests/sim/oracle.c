@@ -21,7 +21,8 @@
 struct holder {
 	bool supervised;
 	bool gone;
-	uint64_t life; /* of the queue, when it came */
+	int64_t gone_us; /* of a supervised one, before anybody heard */
+	uint64_t life;	 /* of the queue, when it came */
 };
 
 static struct {
@@ -36,6 +37,7 @@ static struct {
 	uint64_t list;
 	uint32_t counted;    /* by the list that goes on */
 	uint32_t unfinished; /* by the last whole one */
+	int64_t power_us;    /* the last time that it went */
 	char body[BODY_BYTES_HUGE];
 } oracle;
 
@@ -48,7 +50,9 @@ oracle_reset(void)
 	oracle.moment = 1;
 	oracle.list = 0;
 	oracle.unfinished = 0;
+	oracle.power_us = 0;
 	keys_reset();
+	gates_reset();
 }
 
 uint64_t
@@ -89,6 +93,9 @@ give(struct known *job, uint32_t token)
 {
 	job->token = token;
 	job->promise = queue_rules(oracle.tokens[token].enqueue.queue)->promise;
+	/* It was steered by its id before that was given anew. */
+	if (job->unwanted || job->revived || job->was_touched)
+		keys_steered(job);
 }
 
 static struct known *
@@ -183,8 +190,10 @@ token_of(struct span body)
 void
 oracle_sent(uint32_t token)
 {
-	oracle.tokens[token].sends++;
+	if (oracle.tokens[token].sends++ == 0)
+		oracle.tokens[token].first_sent_us = time_now_us();
 	oracle.tokens[token].sent_at = oracle_moment();
+	oracle.tokens[token].sent_us = time_now_us();
 	keys_sent(token);
 }
 
@@ -349,6 +358,11 @@ oracle_acknowledged(const struct acknowledged *acknowledged)
 	struct token *token = &oracle.tokens[acknowledged->token];
 	struct span durability = acknowledged->durability;
 	struct known *job = answered_job(acknowledged);
+	if (job->ended == ENDED_GONE && job->ended_at < token->sent_at)
+		broken("what was cancelled or deleted is gone",
+		    "token %u was merged into job %llu", acknowledged->token,
+		    (unsigned long long)job->id);
+	gates_acknowledged(token);
 	token->acknowledged = true;
 	token->answers++;
 	token->answered_at = oracle_moment();
@@ -379,6 +393,13 @@ void
 oracle_holder_gone(uint32_t holder)
 {
 	oracle.holders[holder].gone = true;
+	oracle.holders[holder].gone_us = time_now_us();
+}
+
+const struct queue_rules *
+oracle_rules(const struct known *job)
+{
+	return queue_rules(oracle.tokens[job->token].enqueue.queue);
 }
 
 bool
@@ -404,12 +425,15 @@ check_attempt(const struct known *job, const struct delivered *delivered)
 {
 	int64_t more = delivered->attempt - job->attempt;
 	int64_t runs = delivered->delivery - job->delivery;
-	uint32_t most =
-	    queue_rules(oracle.tokens[job->token].enqueue.queue)->max_attempts;
+	uint32_t most = oracle_rules(job)->max_attempts;
 	bool exact =
 	    job->delivery > 0 && runs == 1 && oracle_is_live(job->holder);
+	if ((job->is_loose || keys_is_steered(job)) && delivered->attempt > 0 &&
+	    delivered->attempt <= most)
+		return;
 	if (more < 0 || more > runs || delivered->attempt > most ||
-	    (exact && more != (job->said == SAID_FAIL)))
+	    (exact && more != (job->said == SAID_FAIL) &&
+		!(more == 1 && steered_may_count(job))))
 		broken("attempts count up by one, and only what counts",
 		    "job %llu: attempt %lld of delivery %lld, before %lld of "
 		    "%lld, said %d",
@@ -426,9 +450,36 @@ is_late(const struct known *job, const struct delivered *delivered)
 	    delivered->delivery < job->delivery;
 }
 
+/* At what moment the run before was over, at the earliest. */
+static int64_t
+free_us(const struct known *job)
+{
+	if (job->said_delivery == job->delivery)
+		return job->said_us;
+	const struct holder *holder = &oracle.holders[job->holder];
+	return holder->supervised && holder->gone ? holder->gone_us
+						  : job->decided_us;
+}
+
+/* At what moment the delivery was decided, at the earliest. */
+static int64_t
+decided_us(const struct known *job, uint32_t number)
+{
+	int64_t us = oracle.tokens[number].first_sent_us;
+	if (us < oracle.power_us)
+		us = oracle.power_us;
+	if (job->delivery > 0 && us < free_us(job))
+		us = free_us(job);
+	return us;
+}
+
 static void
 check_order(const struct known *job, const struct delivered *delivered)
 {
+	if (job->ended == ENDED_GONE)
+		broken("what was cancelled or deleted is gone",
+		    "job %llu, delivery %lld", (unsigned long long)job->id,
+		    (long long)delivered->delivery);
 	if (job->ended != ENDED_NOT)
 		broken("nothing runs after its acknowledged end",
 		    "job %llu, delivery %lld", (unsigned long long)job->id,
@@ -462,9 +513,14 @@ oracle_delivered(const struct delivered *delivered)
 	struct known *job = see(&shown, number);
 	if (is_late(job, delivered))
 		return;
+	if (job->ended == ENDED_GONE && delivered->late)
+		return;
 	check_order(job, delivered);
 	check_attempt(job, delivered);
 	become_known(job, delivered->late);
+	steered_delivered(job, delivered);
+	job->decided_us = decided_us(job, number);
+	gates_delivered(job, delivered);
 	job->delivery = delivered->delivery;
 	job->attempt = delivered->attempt;
 	job->holder = delivered->holder;
@@ -487,6 +543,7 @@ oracle_run_begins(uint32_t holder, uint64_t id)
 		    (unsigned long long)id, job->runner, holder);
 	job->runner = holder;
 	keys_run_begins(job);
+	gates_run_begins(job);
 }
 
 void
@@ -498,7 +555,8 @@ oracle_run_ends(uint32_t holder, uint64_t id)
 }
 
 void
-oracle_said(uint32_t holder, uint64_t id, int64_t delivery, enum said said)
+oracle_said(uint32_t holder, uint64_t id, int64_t delivery, enum said said,
+    bool crashed)
 {
 	struct known *job = find(id);
 	if (job == NULL)
@@ -508,7 +566,12 @@ oracle_said(uint32_t holder, uint64_t id, int64_t delivery, enum said said)
 	if (job->holder != holder || job->delivery != delivery)
 		return;
 	job->said = said;
+	job->said_crash = crashed;
+	if (job->said_delivery != delivery)
+		job->said_us = time_now_us();
 	job->said_delivery = delivery;
+	if (said == SAID_DONE && job->stop_heard == delivery)
+		sight(SIGHT_DONE_ALL_THE_SAME);
 	if (said == SAID_DONE)
 		keys_said_done(job);
 }
@@ -522,9 +585,11 @@ oracle_settled(
 		return;
 	if (again && job->life != queue_life())
 		sight(SIGHT_LEASE_KEPT);
+	if (said == SAID_FAIL)
+		steered_failed(job, again);
 	if (said == SAID_DONE)
 		job->ended = ENDED_DONE;
-	else if (said == SAID_DEAD)
+	else if (said == SAID_DEAD && steered_stays_dead(job, again))
 		job->ended = ENDED_DEAD;
 	else
 		return;
@@ -552,6 +617,7 @@ oracle_queue_died(void)
 		job->folded = false;
 	}
 	keys_queue_died();
+	gates_queue_died();
 }
 
 static void
@@ -563,6 +629,7 @@ lose_power(struct known *job)
 	/* The last deliveries may be counted again. */
 	job->delivery = job->attempt = 0;
 	job->holder = job->runner = 0;
+	steered_power_lost(job);
 	if (job->promise == PROMISE_SYNC)
 		return;
 	job->may_be_lost |= !is_safe;
@@ -574,6 +641,7 @@ lose_power(struct known *job)
 void
 oracle_power_lost(void)
 {
+	oracle.power_us = time_now_us();
 	for (uint32_t i = 0; i < oracle.job_count; i++)
 		lose_power(&oracle.jobs[i]);
 	for (uint32_t i = 1; i <= oracle.token_count; i++)
@@ -598,6 +666,10 @@ check_dead(const struct known *job, const struct listed *listed)
 	    queue_rules(oracle.tokens[job->token].enqueue.queue)->max_attempts;
 	bool exhausted = span_is_text(listed->cause, "exhausted");
 	bool rejected = span_is_text(listed->cause, "rejected");
+	if (span_is_text(listed->cause, "poison")) { /* see steered_listed */
+		sight(SIGHT_DEAD_BY_CRASHES);
+		return;
+	}
 	if ((exhausted && listed->attempt == most) ||
 	    (rejected && job->said_dead)) {
 		sight(
@@ -628,6 +700,7 @@ oracle_listed(const struct listed *listed)
 	job->list_dead = is_dead;
 	job->list_whole = shown.body.count == shown.body_bytes;
 	keys_listed(job);
+	steered_listed(job, listed, is_dead);
 	oracle.counted += !is_dead;
 	if (is_dead)
 		check_dead(job, listed);
@@ -636,7 +709,7 @@ oracle_listed(const struct listed *listed)
 static void
 check_absent(struct known *job, bool whole)
 {
-	if (job->said_done)
+	if (job->said_done || job->unwanted || keys_is_steered(job))
 		return;
 	if (keys_mode(&oracle.tokens[job->token]) == KEY_COALESCE &&
 	    job->ended == ENDED_NOT && !job->may_be_lost) {
@@ -658,10 +731,14 @@ static void
 check_ended(const struct known *job)
 {
 	bool is_there = job->list == oracle.list;
+	if (job->ended == ENDED_GONE && is_there)
+		broken("what was cancelled or deleted is gone",
+		    "job %llu is there", (unsigned long long)job->id);
 	if (job->ended == ENDED_DONE && is_there)
 		broken("what has ended stays ended", "job %llu is back",
 		    (unsigned long long)job->id);
-	if (job->ended == ENDED_DEAD && !is_there && !job->may_be_lost)
+	if (job->ended == ENDED_DEAD && !is_there && !job->may_be_lost &&
+	    !job->unwanted && !keys_is_steered(job))
 		broken("nothing that was promised is lost",
 		    "job %llu was dead and is gone",
 		    (unsigned long long)job->id);

@@ -75,6 +75,7 @@ struct delivered {
 	int64_t priority;
 	bool late; /* from a queue that has died since */
 	struct span queue;
+	int64_t ttr_ms;	 /* 0: any */
 	struct span key; /* empty: it has none */
 	struct span body;
 };
@@ -84,9 +85,14 @@ void oracle_delivered(const struct delivered *delivered);
 void oracle_run_begins(uint32_t holder, uint64_t id);
 void oracle_run_ends(uint32_t holder, uint64_t id);
 
-/* The holder sent that result. */
-void oracle_said(
-    uint32_t holder, uint64_t id, int64_t delivery, enum said said);
+/* The holder sent that result. crashed: a signal ended the run, and nobody had
+ * asked for that. */
+void oracle_said(uint32_t holder, uint64_t id, int64_t delivery, enum said said,
+    bool crashed);
+
+/* Whoever had it was asked to end that run; and has it still. */
+void oracle_stop_heard(uint64_t id, int64_t delivery);
+void oracle_stops(uint64_t id, int64_t delivery, struct span reason);
 
 /* The queue confirmed it. again: on a connection after the one that brought
  * the job. */
@@ -95,6 +101,53 @@ void oracle_settled(
 
 /* May a result of that delivery by that holder be taken? */
 bool oracle_may_end(uint32_t holder, uint64_t id, int64_t delivery);
+
+/* ---- who steers jobs ---- */
+
+enum steer { STEER_CANCEL, STEER_DELETE, STEER_RETRY, STEER_TOUCH };
+
+struct steering {
+	enum steer what;
+	uint64_t id;
+	int64_t ttr_ms; /* of a touch; 0: any; -1: as at first */
+	/* Set when it is sent: */
+	int64_t sent_us;
+	int64_t delivery;
+	uint64_t life;
+};
+
+/* It is sent; and has been answered, with that result, empty of a touch, or
+ * refused. */
+void oracle_steers(struct steering *steering);
+void oracle_steered(const struct steering *steering, struct span result);
+void oracle_steer_refused(const struct steering *steering);
+
+/* ---- who closes queues ---- */
+
+enum gating { GATING_PAUSE, GATING_RESUME, GATING_DRAIN, GATING_OPEN };
+
+struct gate_change {
+	enum gating what;
+	unsigned queue;
+	int64_t for_ms; /* of a pause; 0: until somebody ends it */
+	/* Set when it is sent: */
+	int64_t sent_us;
+	uint64_t life;
+	uint64_t closed_life; /* of the queue that was told to be closed */
+	bool must;	      /* its queue is closed for certain */
+};
+
+void oracle_gates(struct gate_change *change);
+void oracle_gated(const struct gate_change *change);
+/* bad_state: it is not paused, or drained; else it could not be kept. */
+void oracle_gate_refused(const struct gate_change *change, bool bad_state);
+
+/* May that queue be paused, or drained? */
+bool oracle_may_be_paused(unsigned queue);
+bool oracle_may_be_drained(unsigned queue);
+
+/* An enqueue was refused because its queue is drained. */
+void oracle_draining(uint32_t token);
 
 /* ---- deaths ---- */
 
@@ -112,6 +165,7 @@ struct listed {
 	int64_t priority;
 	int64_t attempt;
 	int64_t body_bytes;
+	int64_t crashes;
 	struct span queue;
 	struct span state;
 	struct span cause;

@@ -237,11 +237,16 @@ on_message(void *context, const struct message *message)
 		return;
 	}
 	int64_t code;
+	struct span words = { 0 };
 	if (message->error->type != MSGPACK_OBJECT_ARRAY ||
 	    !object_integer(&message->error->via.array.ptr[0], 0, 0, &code))
 		broken("good requests are taken or put off",
 		    "an enqueue was refused for good");
-	sight(SIGHT_REFUSED_FULL);
+	object_span(&message->error->via.array.ptr[1], &words);
+	if (words.count > 8 && memcmp(words.bytes, "DRAINING", 8) == 0)
+		oracle_draining(request->tokens[0]);
+	else
+		sight(SIGHT_REFUSED_FULL);
 	request->sent = false;
 	request->not_before_us = time_now_us() + draw_about(20000, 500000);
 }

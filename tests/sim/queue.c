@@ -49,6 +49,25 @@ draw_promise(unsigned at)
 	return PROMISE_SYNC;
 }
 
+/* What a run may take, and how many there may be. */
+static void
+draw_limits(struct queue_rules *rules)
+{
+	if (fault_rate(FAULT_TTR) > 0 && chance(600))
+		rules->ttr_ms = draw_about(20, 5000);
+	rules->grace_ms = draw_about(1, 800);
+	if (fault_rate(FAULT_POISON) > 0)
+		rules->max_crashes = 1 + (uint32_t)draw(3);
+	if (fault_rate(FAULT_LIMITS) > 0 && chance(400))
+		rules->max_running = 1 + (uint32_t)draw(4);
+	rules->burst = 1;
+	if (fault_rate(FAULT_LIMITS) == 0 || chance(600))
+		return;
+	rules->rate_jobs = 1 + (int64_t)draw(20);
+	rules->rate_ms = rules->rate_jobs * draw_about(5, 150);
+	rules->burst = 1 + (int64_t)draw(4);
+}
+
 void
 queue_reset(void)
 {
@@ -68,6 +87,7 @@ queue_reset(void)
 		rules->max_attempts = 1 + (uint32_t)draw(7);
 		rules->mode = modes[draw(4)];
 		rules->merge = (enum key_merge)draw(KEY_MERGE_COUNT);
+		draw_limits(rules);
 		name_set(&options->name, span_of(rules->name));
 		options->max_attempts = rules->max_attempts;
 		options->retry.base_ms = 1 + (int64_t)draw(200);
@@ -75,6 +95,13 @@ queue_reset(void)
 		options->durability = durabilities[rules->promise];
 		options->keys = rules->mode;
 		options->merge = rules->merge;
+		options->max_crashes = rules->max_crashes;
+		options->ttr_ms = rules->ttr_ms;
+		options->ttr_grace_ms = rules->grace_ms;
+		options->max_running = rules->max_running;
+		options->rate_jobs = rules->rate_jobs;
+		options->rate_ms = rules->rate_ms;
+		options->rate_burst = rules->burst;
 	}
 	queue.options.configuration.max_connections = CONNECTIONS_MAX;
 	queue.options.configuration.queue_count = QUEUES;

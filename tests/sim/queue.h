@@ -26,6 +26,13 @@ struct queue_rules {
 	uint32_t max_attempts;
 	enum key_mode mode;
 	enum key_merge merge;
+	uint32_t max_crashes; /* 0: any number */
+	int64_t ttr_ms;	      /* of a run; 0: any */
+	int64_t grace_ms;
+	uint32_t max_running; /* 0: any number */
+	int64_t rate_jobs;    /* so many begin in so long; 0: any number */
+	int64_t rate_ms;
+	int64_t burst;
 };
 
 /* Draws the rules of all. */

@@ -71,6 +71,7 @@ static const struct {
 	{ "store-cut", SIGHT_TORN_TAIL_CUT },
 	{ "store-full", SIGHT_DISK_FULL },
 	{ "store-has-room", SIGHT_DISK_FULL_AND_BACK },
+	{ "cut-off", SIGHT_OVERSTAYED_CUT_OFF },
 };
 
 bool

@@ -131,6 +131,10 @@ static void
 hear_kill(const struct message *message)
 {
 	int64_t pid;
+	struct span reason = { 0 };
+	object_span(map_find(message->params, "reason"), &reason);
+	bool is_overstayed =
+	    span_is_text(reason, "it does not stop a job that it was asked to");
 	if (!object_integer(
 		map_find(message->params, "pid"), 1, INT32_MAX, &pid))
 		broken("gsq sends good messages", "kill without a pid");
@@ -138,7 +142,8 @@ hear_kill(const struct message *message)
 		if (tree.places[i] == NULL || worker_pid(tree.places[i]) != pid)
 			continue;
 		note("the queue asks for the end of worker %lld", pid, 0, 0, 0);
-		sight(SIGHT_SILENT_KILLED);
+		sight(is_overstayed ? SIGHT_OVERSTAYED_KILLED
+				    : SIGHT_SILENT_KILLED);
 		tell_plan_about(PLAN_EVENT_KILL, i);
 	}
 }

@@ -29,6 +29,7 @@ struct run {
 	uint64_t id;
 	bool going; /* else it waits for its predecessor */
 	bool stopped;
+	bool asked; /* to end, by the queue */
 	struct outcome outcome;
 	struct timer end;
 };
@@ -108,8 +109,11 @@ draw_outcome(void)
 }
 
 static int64_t
-draw_duration_us(void)
+draw_duration_us(const struct worker *worker)
 {
+	int64_t ttr_us = queue_rules(worker->pool)->ttr_ms * 1000;
+	if (ttr_us > 0 && strikes(FAULT_TTR))
+		return draw_about(ttr_us, 3 * ttr_us);
 	if (strikes(FAULT_HANG_JOBS))
 		return INT64_C(3600) * 1000000;
 	if (strikes(FAULT_SLOW_JOBS))
@@ -137,7 +141,7 @@ make_run(struct worker *worker, struct ledger_job *job)
 static void
 begin(struct run *run)
 {
-	int64_t duration_us = draw_duration_us();
+	int64_t duration_us = draw_duration_us(run->worker);
 	run->going = true;
 	run->outcome = draw_outcome();
 	oracle_run_begins(run->worker->holder, run->id);
@@ -162,6 +166,7 @@ note_delivery(struct worker *worker, const struct params_job *params)
 	    .priority = params->priority,
 	    .late = stream_is_over(worker->session.peer.fd),
 	    .queue = params->queue,
+	    .ttr_ms = params->ttr_ms,
 	    .key = params->key,
 	    .body = params->body });
 }
@@ -201,6 +206,37 @@ on_stop(void *context, struct ledger_job *job)
 	run->stopped = true;
 	if (run->going)
 		timer_set(&run->end, (int64_t)draw(4000));
+	else
+		end_run(run);
+}
+
+/* The queue asks: the handler gets a TERM, and a KILL after the grace. What was
+ * on its way to a good end may come to it. */
+static void
+on_end_asked(
+    void *context, struct ledger_job *job, const struct params_stop *params)
+{
+	struct worker *worker = context;
+	struct run *run = job->context;
+	note("worker %lld is to stop job %lld, delivery %lld",
+	    worker->process.pid, params->id, params->delivery, 0);
+	oracle_stops(job->id, params->delivery, params->reason);
+	if (run->asked || run->stopped)
+		return;
+	if (fault_rate(FAULT_DEAF) > 0 && chance(700)) {
+		if (run->going)
+			timer_set(&run->end, INT64_C(3600) * 1000000);
+		return;
+	}
+	run->asked = true;
+	if (!run->going || run->outcome.verdict != OUTCOME_DONE ||
+	    chance(700)) {
+		run->outcome = outcome_of_signal(SIGTERM);
+		run->outcome.asked = true;
+	}
+	if (run->going)
+		timer_hasten(
+		    &run->end, draw_about(1, params->grace_ms * 1000 + 20000));
 	else
 		end_run(run);
 }
@@ -356,6 +392,7 @@ static const struct session_events events = {
 	.on_keep = on_keep,
 	.on_go_on = on_go_on,
 	.on_stop = on_stop,
+	.on_end = on_end_asked,
 	.on_subscribed = on_subscribed,
 	.on_turn = on_turn,
 };
@@ -392,6 +429,7 @@ worker_spawn(const struct worker_orders *orders)
 		return NULL;
 	worker->state = WORKER_ALIVE;
 	worker->place = orders->place;
+	worker->pool = orders->pool;
 	worker->holder = oracle_new_holder(true);
 	worker->asked = worker->stage = 0;
 	worker->leaving = worker->answer_was_error = false;
@@ -491,7 +529,8 @@ note_said(const struct worker *worker, const struct ledger_job *job)
 	note("worker %lld says %lld of job %lld, delivery %lld",
 	    worker->process.pid, said_of(job), (long long)job->id,
 	    job->delivery);
-	oracle_said(worker->holder, job->id, job->delivery, said_of(job));
+	oracle_said(worker->holder, job->id, job->delivery, said_of(job),
+	    job->outcome.cause == OUTCOME_CAUSE_SIGNAL && !job->outcome.asked);
 }
 
 static void
@@ -528,6 +567,8 @@ look_before(struct worker *worker, const struct ledger_fact *fact)
 		note_settled(worker, fact->settled);
 	else if (fact->event == LEDGER_ANSWERED)
 		note_answered(worker, fact->answered);
+	else if (fact->event == LEDGER_END)
+		oracle_stop_heard(fact->end.id, fact->end.delivery);
 	else if (fact->event == LEDGER_JOB && worker->session.ledger.owed == 0)
 		broken("nobody gets more than was asked for",
 		    "worker %lld, job %llu", (long long)worker->process.pid,

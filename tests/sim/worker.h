@@ -37,6 +37,7 @@ TAILQ_HEAD(run_list, run);
 struct worker {
 	enum worker_state state;
 	unsigned place;
+	unsigned pool;
 	uint32_t holder; /* the oracle's name for this life */
 	struct process process;
 	struct options options;

@@ -328,6 +328,12 @@ strike(enum fault fault)
 	case FAULT_LIARS:
 	case FAULT_GARBAGE:
 	case FAULT_OPERATORS:
+	case FAULT_TTR:
+	case FAULT_DEAF:
+	case FAULT_POISON:
+	case FAULT_STEER:
+	case FAULT_PAUSE:
+	case FAULT_LIMITS:
 	case FAULT_COUNT:
 		break;
 	}
@@ -360,6 +366,7 @@ heal(void)
 	machine_heal();
 	stream_set_delay(0);
 	foreigners_leave();
+	steerers_heal();
 	worker_heal_all();
 	queue_stop_for(0);
 	world.look_us = LOOK_US;
@@ -408,7 +415,8 @@ on_look(void *context)
 	if (world.look_us > LOOK_LATER_US)
 		world.look_us = LOOK_LATER_US;
 	timer_set(&world.look, world.look_us);
-	if (!producers_are_idle() || operators_lists() < world.lists) {
+	if (!producers_are_idle() || !steerers_are_idle() ||
+	    operators_lists() < world.lists) {
 		operators_list_now();
 		return;
 	}
@@ -445,6 +453,15 @@ draw_rates(void)
 	}
 }
 
+/* Some worlds are so calm that what takes seconds comes to its end. */
+static int64_t
+draw_torment_us(void)
+{
+	if (chance(40))
+		return draw_about(1500000, 10000000);
+	return draw_about(5000, chance(350) ? 150000 : 1500000);
+}
+
 static void
 reset(const struct sim_orders *orders, struct sim_outcome *outcome)
 {
@@ -458,7 +475,7 @@ reset(const struct sim_orders *orders, struct sim_outcome *outcome)
 	process_reset();
 	time_reset();
 	draw_rates();
-	world.torment_us = draw_about(5000, chance(350) ? 150000 : 1500000);
+	world.torment_us = draw_torment_us();
 	world.verify_every = 1 + draw(16);
 	world.torment.fire = on_torment;
 	world.look.fire = on_look;
@@ -471,6 +488,7 @@ reset(const struct sim_orders *orders, struct sim_outcome *outcome)
 	producers_reset();
 	foreigners_reset();
 	operators_reset();
+	steerers_reset();
 	timer_set(&world.torment, 100000);
 }
 
