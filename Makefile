@@ -202,11 +202,16 @@ KILLS ?= 1000
 CUTS  ?= 300
 EVENTS ?= 1000000
 KEYS  ?= 1000
+JOBS  ?= 1000000
 seed   = $(if $(SEED),--seed $(SEED))
 chaos: all
 	@GSQ_BIN=$(BIN) tests/chaos/chaos --kills $(KILLS) $(seed)
 storm: all
 	@GSQ_BIN=$(BIN) tests/chaos/storm --events $(EVENTS) --keys $(KEYS) $(seed)
+pages: all
+	@GSQ_BIN=$(BIN) bench/pages --jobs $(JOBS)
+poison: all
+	@GSQ_BIN=$(BIN) bench/poison $(seed)
 powercut: all
 	@GSQ_BIN=$(BIN) tests/chaos/powercut --cuts $(CUTS) $(seed) || \
 	    [ $$? -eq 77 ]
@@ -326,6 +331,8 @@ help:
 	@echo 'make planted    builds with planted bugs, each of which a test must see'
 	@echo 'make chaos      KILLS=1000 [SEED=n]: SIGKILL everything under load'
 	@echo 'make storm      EVENTS=1000000 KEYS=1000 [SEED=n]: few keys, many kills'
+	@echo 'make pages      JOBS=1000000: lists them all, and nothing changes'
+	@echo 'make poison     [SEED=n]: how long others wait beside jobs that kill'
 	@echo 'make powercut   CUTS=300 [SEED=n]: the same for the disk; root only'
 	@echo 'make sim        [SEED=n] [SEEDS=n] [STEPS=n]: simulated worlds'
 	@echo 'make fuzz       SECONDS_EACH=60 [TARGET=t] [SEED=n]: libFuzzer'
@@ -336,7 +343,7 @@ help:
 	@echo 'make deps       install what is missing and nothing else'
 	@echo 'make clean      remove $(BUILD)/ and $(BIN)/'
 
-.PHONY: all test run-tests sim asan chaos storm powercut check shape layers \
+.PHONY: all test run-tests sim asan chaos storm pages poison powercut check shape layers \
         circles purity format lint installed clang man bench run-bench deps \
         demo install uninstall clean help
 .DELETE_ON_ERROR:

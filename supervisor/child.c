@@ -103,12 +103,22 @@ hear_renew(
 }
 
 static void
+hear_worked(struct child *child, struct span method)
+{
+	if (child->pool != NULL)
+		child->events->on_worked(child);
+	else
+		ignore_message(child, method, "only workers work");
+}
+
+static void
 on_message(struct peer *peer, const struct message *message)
 {
 	struct child *child = peer->context;
 	union {
 		struct params_ready ready;
 		struct params_alive alive;
+		struct params_worked worked;
 		struct params_renew renew;
 		struct params_health health;
 		struct params_kill kill;
@@ -118,8 +128,8 @@ on_message(struct peer *peer, const struct message *message)
 	if (message->kind == MESSAGE_NOTIFICATION)
 		method = method_of_name(message->method);
 	if (method != METHOD_ready && method != METHOD_alive &&
-	    method != METHOD_renew && method != METHOD_health &&
-	    method != METHOD_kill) {
+	    method != METHOD_worked && method != METHOD_renew &&
+	    method != METHOD_health && method != METHOD_kill) {
 		ignore_message(child, message->method, "unknown here");
 		return;
 	}
@@ -132,6 +142,8 @@ on_message(struct peer *peer, const struct message *message)
 		hear_ready(child, &params.ready);
 	else if (method == METHOD_alive)
 		child->events->on_alive(child);
+	else if (method == METHOD_worked)
+		hear_worked(child, message->method);
 	else if (method == METHOD_renew)
 		hear_renew(child, message->method, &params.renew);
 	else if (method == METHOD_health)

@@ -41,6 +41,9 @@ struct child_events {
 	/* It says that it still does. */
 	void (*on_alive)(struct child *child);
 
+	/* A worker has done its first job. */
+	void (*on_worked)(struct child *child);
+
 	/* A worker has done its share, and says why. */
 	void (*on_renew)(struct child *child, struct span reason);
 

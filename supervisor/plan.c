@@ -627,6 +627,14 @@ act_beat(
 }
 
 static void
+act_worked(
+    struct plan *plan, struct plan_child *child, const struct plan_fact *fact)
+{
+	(void)plan, (void)fact;
+	child->worked = true;
+}
+
+static void
 act_spawn_failed(
     struct plan *plan, struct plan_child *child, const struct plan_fact *fact)
 {
@@ -828,6 +836,13 @@ is_excused(uint64_t failures, int64_t healthy_ms)
 	return failures == 1 && healthy_ms >= PLAN_HEALTHY_MS;
 }
 
+static bool
+is_forgotten(const struct plan_child *child, int64_t healthy_ms)
+{
+	return healthy_ms >=
+	    (child->worked ? PLAN_FORGET_WORKED_MS : PLAN_FORGET_MS);
+}
+
 static int64_t
 restart_delay_ms(
     struct plan *plan, const struct plan_child *child, int64_t healthy_ms)
@@ -845,7 +860,8 @@ plan_next_delay_ms(const struct plan *plan, unsigned place, int64_t now_ms)
 	const struct backoff *backoff = &plan->options.backoff;
 	int64_t healthy_ms =
 	    child->ready_ms == PLAN_NEVER ? -1 : now_ms - child->ready_ms;
-	uint64_t failures = healthy_ms >= PLAN_FORGET_MS ? 0 : child->failures;
+	uint64_t failures =
+	    is_forgotten(child, healthy_ms) ? 0 : child->failures;
 	if (is_excused(++failures, healthy_ms))
 		return 0;
 	int64_t delay_ms = backoff->base_ms;
@@ -882,7 +898,7 @@ restart_unplanned(
 		give_up(plan, child, PLAN_WHY_MAX_RESTARTS, PLAN_EXIT_GAVE_UP);
 		return;
 	}
-	if (healthy_ms >= PLAN_FORGET_MS)
+	if (is_forgotten(child, healthy_ms))
 		child->failures = 0;
 	child->failures++;
 	child->restarts++;
@@ -941,6 +957,7 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_KILL] = act_ignore,
 		[PLAN_EVENT_READY] = act_ignore,
 		[PLAN_EVENT_BEAT] = act_ignore,
+		[PLAN_EVENT_WORKED] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_impossible,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -956,6 +973,7 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_KILL] = act_ignore,
 		[PLAN_EVENT_READY] = act_ignore,
 		[PLAN_EVENT_BEAT] = act_ignore,
+		[PLAN_EVENT_WORKED] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_impossible,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -971,6 +989,7 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_KILL] = act_kill,
 		[PLAN_EVENT_READY] = act_ready,
 		[PLAN_EVENT_BEAT] = act_ignore,
+		[PLAN_EVENT_WORKED] = act_ignore,
 		[PLAN_EVENT_LOST] = act_lost,
 		[PLAN_EVENT_EXITED] = act_exited,
 		[PLAN_EVENT_SPAWN_FAILED] = act_spawn_failed,
@@ -986,6 +1005,7 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_KILL] = act_kill,
 		[PLAN_EVENT_READY] = act_ignore,
 		[PLAN_EVENT_BEAT] = act_beat,
+		[PLAN_EVENT_WORKED] = act_worked,
 		[PLAN_EVENT_LOST] = act_lost,
 		[PLAN_EVENT_EXITED] = act_exited,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -1001,6 +1021,7 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_KILL] = act_kill,
 		[PLAN_EVENT_READY] = act_ignore,
 		[PLAN_EVENT_BEAT] = act_ignore,
+		[PLAN_EVENT_WORKED] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_exited,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -1016,6 +1037,7 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_KILL] = act_ignore,
 		[PLAN_EVENT_READY] = act_ignore,
 		[PLAN_EVENT_BEAT] = act_ignore,
+		[PLAN_EVENT_WORKED] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_exited,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -1031,6 +1053,7 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_KILL] = act_ignore,
 		[PLAN_EVENT_READY] = act_ignore,
 		[PLAN_EVENT_BEAT] = act_ignore,
+		[PLAN_EVENT_WORKED] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_impossible,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -1046,6 +1069,7 @@ static plan_action *const actions[PLAN_STATE_COUNT][PLAN_EVENT_CHILD_COUNT] = {
 		[PLAN_EVENT_KILL] = act_ignore,
 		[PLAN_EVENT_READY] = act_ignore,
 		[PLAN_EVENT_BEAT] = act_ignore,
+		[PLAN_EVENT_WORKED] = act_ignore,
 		[PLAN_EVENT_LOST] = act_ignore,
 		[PLAN_EVENT_EXITED] = act_impossible,
 		[PLAN_EVENT_SPAWN_FAILED] = act_impossible,
@@ -1338,6 +1362,7 @@ begin_life(struct plan *plan, struct plan_child *child)
 	child->hurried = false;
 	child->aborted = false;
 	child->renew = false;
+	child->worked = false;
 	child->kills = 0;
 	child->ready_ms = PLAN_NEVER;
 	enter(child, PLAN_STATE_STARTING, plan->now_ms + timeout_ms);

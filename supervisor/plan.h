@@ -51,6 +51,11 @@
 #define PLAN_HEALTHY_MS 1000
 #define PLAN_FORGET_MS	30000
 
+/* The same of a worker that has worked in this life: what killed it was its
+ * job, which will be parked, or chance. So long that such deaths alone, one in
+ * that time, never reach PLAN_RESTARTS_AUTOMATIC in the usual window. */
+#define PLAN_FORGET_WORKED_MS 2000
+
 /* The stop ladder after the first TERM and its grace: QUIT, which makes
  * a worker end its handler (at most 5 s); then KILL, again and again. */
 #define PLAN_HURRY_MS	    10000
@@ -101,6 +106,7 @@ enum plan_event {
 	PLAN_EVENT_KILL,	 /* at once; unplanned unless it is stopping */
 	PLAN_EVENT_READY,	 /* it says that it serves */
 	PLAN_EVENT_BEAT,	 /* it says that it still does */
+	PLAN_EVENT_WORKED,	 /* a worker has done its first job */
 	PLAN_EVENT_LOST,	 /* it closed its channel */
 	PLAN_EVENT_EXITED,	 /* reaped: exit_code or signal */
 	PLAN_EVENT_SPAWN_FAILED, /* no process now (EAGAIN ...); waited out */
@@ -176,6 +182,7 @@ struct plan_child {
 	unsigned number;	 /* within its pool, from 1 */
 	bool planned;		 /* its coming death is wanted */
 	bool been_ready;	 /* in any life */
+	bool worked;		 /* in this one it has done a job */
 	bool hurried;		 /* the second TERM was sent */
 	bool aborted;		 /* it hung, and ABRT was sent */
 	bool renew;		 /* it is to be renewed, when its turn comes */

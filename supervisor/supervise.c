@@ -746,6 +746,13 @@ on_child_alive(struct child *child)
 	tell_plan_about(child->context, child, PLAN_EVENT_BEAT);
 }
 
+/* Counts when it dies. */
+static void
+on_child_worked(struct child *child)
+{
+	tell_plan_about(child->context, child, PLAN_EVENT_WORKED);
+}
+
 static void
 on_child_renew(struct child *child, struct span reason)
 {
@@ -788,6 +795,7 @@ on_queue_asks_kill(struct child *queue, pid_t pid, struct span reason)
 static const struct child_events child_events = {
 	.on_ready = on_child_ready,
 	.on_alive = on_child_alive,
+	.on_worked = on_child_worked,
 	.on_renew = on_child_renew,
 	.on_lost = on_child_lost,
 	.on_kill = on_queue_asks_kill,

@@ -95,6 +95,17 @@ channel_tell_alive(struct channel *channel)
 }
 
 void
+channel_tell_worked(struct channel *channel)
+{
+	struct message_writer writer;
+	if (!channel->open)
+		return;
+	message_notification(
+	    &writer, &channel->peer.output, SPAN_LITERAL("worked"), 0);
+	end(channel, &writer);
+}
+
+void
 channel_tell_renew(struct channel *channel, const char *reason)
 {
 	struct message_writer writer;

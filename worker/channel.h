@@ -39,6 +39,9 @@ void channel_tell_ready(struct channel *channel);
  * must not find thousands. */
 void channel_tell_alive(struct channel *channel);
 
+/* "My first job has ended." */
+void channel_tell_worked(struct channel *channel);
+
 /* "I have done my share", and why. */
 void channel_tell_renew(struct channel *channel, const char *reason);
 

@@ -54,6 +54,7 @@ struct work {
 	struct event age_timer;
 	struct renewal renewal;
 	int64_t started_ms;
+	bool worked; /* a job has ended here */
 	enum ledger_appetite appetite;
 	bool resting;
 	bool has_signals;
@@ -223,6 +224,16 @@ on_proof_timer(evutil_socket_t fd, short what, void *context)
 
 /* ---- between the session and the runs ---- */
 
+/* The supervisor thinks better of a worker that can do what it is for. */
+static void
+prove_worth(struct work *work)
+{
+	if (work->worked)
+		return;
+	work->worked = true;
+	channel_tell_worked(&work->channel);
+}
+
 static void
 on_ended(void *context, struct ledger_job *job, const struct outcome *outcome)
 {
@@ -232,6 +243,7 @@ on_ended(void *context, struct ledger_job *job, const struct outcome *outcome)
 		fast_for_a_while(work);
 	} else if (outcome->cause != OUTCOME_CAUSE_STOPPED) {
 		become_healthy(work);
+		prove_worth(work);
 	}
 	session_finish(&work->session, job, outcome);
 	work->renewal.jobs++;

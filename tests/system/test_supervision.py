@@ -234,6 +234,37 @@ def test_one_for_all():
 HANGING = 'supervisor { hang_timeout = "%dms" queue_hang_timeout = "%dms" }\n'
 
 
+def test_a_worker_that_has_worked_is_soon_forgiven():
+    """Two seconds and a job, and its next death is its first; without the job
+    it is held back all the same."""
+    with Gsq("--backoff", "10ms..20ms", workers=2, command=["builtin:noop"],
+             queue="q") as gsq:
+        began = time.monotonic()
+        for name in ("w1", "w2"):
+            old = gsq.pid_of(name)
+            kill(old)
+            gsq.wait_new_pid(name, old)
+        gsq.wait_ready()
+        # Who is idle longest gets the next job: both have one, then w1 dies
+        # again and has none in its new life.
+        for job in gsq.enqueue("a", "b", queue="q"):
+            gsq.wait_job(job)
+        old = gsq.pid_of("w1")
+        kill(old)
+        gsq.wait_new_pid("w1", old)
+
+        def delays():
+            return [gsq.children()[name]["next_delay_ms"]
+                    for name in ("w1", "w2")]
+        is_true(delays()[1] > 0 or time.monotonic() - began > 1.9,
+                "not at once", delays())
+        wait_until(lambda: delays()[1] == 0, "it is forgiven")
+        is_true(time.monotonic() - began > 1.9, "after two seconds")
+        wait_until(lambda: gsq.children()["w1"]["uptime_ms"] > 2200,
+                   "the other one is as old")
+        is_true(delays()[0] > 0, "the other one is not", delays())
+
+
 def test_a_worker_that_hangs_is_replaced():
     """19: SIGSTOP is a hang. ABRT ends it; its job runs again."""
     command, starts, ends, gate = gated_handler()

@@ -642,6 +642,66 @@ Test(plan, almost_thirty_healthy_seconds_forget_nothing)
 	expect_about(start_delay_ms(1), 200);
 }
 
+Test(plan, two_seconds_and_a_job_forget_the_deaths_before)
+{
+	boot_all(with_backoff(PLAN_RESTARTS_UNLIMITED), 1);
+	for (int i = 0; i < 5; i++) {
+		tell_kill(1);
+		start_delay_ms(1);
+		tell(PLAN_EVENT_READY, 1);
+	}
+	for (int i = 0; i < 5; i++) {
+		tell(PLAN_EVENT_WORKED, 1);
+		pass(PLAN_FORGET_WORKED_MS);
+		cr_assert_eq(plan_next_delay_ms(&plan, 1, now_ms), 0);
+		tell_kill(1);
+		cr_assert(wished_spawn(1));
+		cr_assert_eq(plan.children[1].failures, 1);
+		tell(PLAN_EVENT_READY, 1);
+	}
+}
+
+Test(plan, a_job_and_less_time_forget_nothing)
+{
+	boot_all(with_backoff(PLAN_RESTARTS_UNLIMITED), 1);
+	tell_kill(1);
+	start_delay_ms(1);
+	tell(PLAN_EVENT_READY, 1);
+	tell(PLAN_EVENT_WORKED, 1);
+	pass(PLAN_FORGET_WORKED_MS - 1);
+	tell_kill(1);
+	expect_about(start_delay_ms(1), 200);
+}
+
+Test(plan, a_job_of_a_life_before_forgets_nothing)
+{
+	boot_all(with_backoff(PLAN_RESTARTS_UNLIMITED), 1);
+	tell(PLAN_EVENT_WORKED, 1);
+	tell_kill(1);
+	start_delay_ms(1);
+	tell(PLAN_EVENT_READY, 1);
+	pass(PLAN_FORGET_WORKED_MS);
+	tell_kill(1);
+	expect_about(start_delay_ms(1), 200);
+}
+
+/* Every worker dies as soon as that is forgotten, for a minute. */
+Test(plan, jobs_that_kill_now_and_then_never_end_the_supervisor)
+{
+	struct plan_options options = with_backoff(PLAN_RESTARTS_AUTOMATIC);
+	boot_all(options, 3);
+	for (int i = 0; i < 30; i++) {
+		for (unsigned child = 1; child <= 3; child++)
+			tell(PLAN_EVENT_WORKED, child);
+		pass(PLAN_FORGET_WORKED_MS);
+		for (unsigned child = 1; child <= 3; child++) {
+			tell_kill(child);
+			cr_assert(wished_spawn(child));
+			tell(PLAN_EVENT_READY, child);
+		}
+	}
+}
+
 Test(plan, without_backoff_every_restart_is_at_once)
 {
 	struct plan_options options = usual_options();
