@@ -30,7 +30,7 @@ struct loading {
 	struct gsq *gsq;
 	const char *queue;
 	/* Absent: gsq's default. */
-	struct gsq_field priority, delay, at, mode, ttr, attempts;
+	struct gsq_field priority, delay, at, expires, mode, ttr, attempts;
 	const char *token; /* of the one body; NULL: none */
 	bool is_repeated;  /* it was known */
 	const char *key;   /* of all; NULL: none */
@@ -212,6 +212,7 @@ send_batch(struct loading *loading)
 		loading->priority,
 		loading->delay,
 		loading->at,
+		loading->expires,
 		loading->mode,
 		loading->ttr,
 		loading->attempts,
@@ -603,6 +604,8 @@ do_enqueue(struct command *command)
 		    integer_option(command, OPTION_PRIORITY, "priority"),
 		.delay = integer_option(command, OPTION_IN, "delay_ms"),
 		.at = integer_option(command, OPTION_AT, "at_ms"),
+		.expires =
+		    integer_option(command, OPTION_EXPIRES, "expires_ms"),
 		.token = command->options[OPTION_TOKEN].text,
 		.mode = gsq_text("mode", command->options[OPTION_MODE].text),
 		.ttr = integer_option(command, OPTION_TTR, "ttr_ms"),

@@ -403,10 +403,13 @@ answer_enqueue(const struct request *request, struct span queue,
 }
 
 static struct job_terms
-take_terms(const struct params_enqueue *params)
+take_terms(const struct request *request, const struct params_enqueue *params)
 {
+	int64_t now_ms = server_now_ms(request->client->server);
 	return (struct job_terms){ .ttr_ms = request_ttr(params->ttr_ms),
-		.max_attempts = (uint32_t)params->max_attempts };
+		.max_attempts = (uint32_t)params->max_attempts,
+		.expires_at_ms =
+		    params->expires_ms > 0 ? now_ms + params->expires_ms : 0 };
 }
 
 /* ---- taking ---- */
@@ -432,7 +435,7 @@ enqueue_one(const struct request *request, const struct params_enqueue *params,
 	fact.enqueue.key = key_at_place(bodies, at);
 	fact.enqueue.mode = bodies->mode;
 	fact.enqueue.delay_ms = params->delay_ms;
-	fact.enqueue.terms = take_terms(params);
+	fact.enqueue.terms = take_terms(request, params);
 	fact.enqueue.queue = params->queue;
 	fact.enqueue.body_bytes = (uint32_t)body.count;
 	fact.enqueue.priority = (uint8_t)params->priority;
@@ -460,7 +463,7 @@ admit(const struct request *request, const struct params_enqueue *params,
     const struct bodies *bodies)
 {
 	struct arrival *arrivals = request->client->server->arrivals;
-	struct job_terms terms = take_terms(params);
+	struct job_terms terms = take_terms(request, params);
 	struct fact fact = { .kind = FACT_ADMIT };
 	for (uint32_t i = 0; i < bodies->count; i++)
 		arrivals[i] = (struct arrival){ .key = key_at_place(bodies, i),
@@ -469,7 +472,7 @@ admit(const struct request *request, const struct params_enqueue *params,
 	fact.admit.arrivals = arrivals;
 	fact.admit.count = bodies->count;
 	fact.admit.mode = bodies->mode;
-	fact.admit.with_terms = terms.ttr_ms != 0 || terms.max_attempts != 0;
+	fact.admit.with_terms = terms_are_own(&terms);
 	return request_step(request, &fact, (struct span){ 0 });
 }
 

@@ -81,6 +81,8 @@ count_particulars(
 	uint32_t count = *reason != '\0';
 	count += job->crashes > 0;
 	count += job->cancelled;
+	count += job->by_wall;
+	count += job_terms(&core->jobs, job).expires_at_ms != 0;
 	if (job->state == JOB_RUNNING) {
 		count += 3;
 		count += lease_left_ms(core, job) != INT64_MAX;
@@ -118,6 +120,10 @@ put_particulars(struct message_writer *writer, const struct server *server,
 	}
 	if (*reason != '\0')
 		put_pair_text(writer, "reason", reason);
+	if (job_terms(&core->jobs, job).expires_at_ms != 0)
+		put_pair(writer, "expires_in_ms",
+		    not_negative(
+			job_terms(&core->jobs, job).expires_at_ms - now_ms));
 	if (job->crashes > 0)
 		put_pair(writer, "crashes", job->crashes);
 	if (job->cancelled) {
@@ -498,6 +504,8 @@ answer_stats(struct client *client, uint64_t msgid, const struct lane *only)
 		{ "cancelled", counters->cancelled },
 		{ "deleted", counters->deleted },
 		{ "revived", counters->revived },
+		{ "expired", counters->expired },
+		{ "repeated", counters->repeated },
 		{ "stale", counters->stale },
 		{ "refused", server->refused },
 		{ "longest_turn_us", (uint64_t)server->longest_turn_us },

@@ -20,8 +20,9 @@ enum record_flag {
 	FLAG_ATTEMPTS = 1 << 3,
 	FLAG_NOTE = 1 << 4,
 	FLAG_BY_WALL = 1 << 5,
+	FLAG_EXPIRES = 1 << 6,
 	FLAGS_KNOWN = FLAG_CRASHES | FLAG_CANCELLED | FLAG_TTR | FLAG_ATTEMPTS |
-	    FLAG_NOTE | FLAG_BY_WALL
+	    FLAG_NOTE | FLAG_BY_WALL | FLAG_EXPIRES
 };
 
 /* ---- writing ---- */
@@ -70,6 +71,8 @@ flags_of(const struct record *record)
 		flags |= FLAG_NOTE;
 	if (job->by_wall)
 		flags |= FLAG_BY_WALL;
+	if (record->expires_wall_ms != 0)
+		flags |= FLAG_EXPIRES;
 	return flags;
 }
 
@@ -94,6 +97,8 @@ write_flags(char *at, const struct record *record, uint8_t flags)
 		*at++ = (char)record->note;
 		at = write_number(at, record->note_of);
 	}
+	if (flags & FLAG_EXPIRES)
+		at = write_number(at, (uint64_t)record->expires_wall_ms);
 	return at;
 }
 
@@ -233,6 +238,9 @@ read_flags(struct cursor *cursor, struct stored *stored)
 		cursor->failed |= stored->note == NOTE_NONE ||
 		    stored->note >= NOTE_KIND_COUNT || stored->note_of == 0;
 	}
+	if (flags & FLAG_EXPIRES)
+		stored->expires_wall_ms =
+		    (int64_t)read_number(cursor, UINT64_MAX);
 }
 
 static void
@@ -381,6 +389,7 @@ record_restore(const struct stored *full, const struct stored *last,
 		.terms = last->terms,
 		.aliases = aliases,
 		.due_wall_ms = last->due_wall_ms,
+		.expires_wall_ms = last->expires_wall_ms,
 	};
 	while ((id = take_alias(&left)) != 0)
 		aliases[ret_record->alias_count++] = id;

@@ -50,6 +50,7 @@ struct stored {
 	bool by_wall;	/* due_wall_ms is what was asked for */
 	uint32_t hints; /* 1 without a key */
 	struct job_terms terms;
+	int64_t expires_wall_ms;
 	uint8_t note; /* enum note_kind; of a FULL */
 	uint64_t note_of;
 	struct span queue;

@@ -37,7 +37,9 @@ struct record {
 	 * ALIASES_MAX. Like a reason, a full disk forgets them. */
 	const uint64_t *aliases;
 	uint32_t alias_count;
-	int64_t due_wall_ms; /* of a delayed job: when, by the wall clock */
+	int64_t due_wall_ms;	 /* of a delayed job: when, by the wall clock */
+	int64_t expires_wall_ms; /* by the same, if it expires; else 0. It is
+				  * what counts of its terms */
 };
 
 struct store;

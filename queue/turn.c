@@ -81,6 +81,13 @@ monotonic_of(int64_t wall_ms)
 	return wall_ms - now_ms + clock_monotonic_ms();
 }
 
+/* A time of 0 is none; none of before has been good for so long. */
+static int64_t
+at_least_1(int64_t ms)
+{
+	return ms > 0 ? ms : 1;
+}
+
 /* The oldest first. */
 static void
 take_aliases(struct turn *turn, const struct job *job, struct record *record)
@@ -106,6 +113,8 @@ make_record(struct turn *turn, uint32_t handle, struct record *record)
 		.reason = span_of(job_reason(&turn->core.jobs, job)),
 		.terms = job_terms(&turn->core.jobs, job),
 	};
+	if (record->terms.expires_at_ms != 0)
+		record->expires_wall_ms = wall_of(record->terms.expires_at_ms);
 	if (job->state == JOB_DELAYED)
 		record->due_wall_ms =
 		    job->by_wall ? job->at_ms : wall_of(job->at_ms);
@@ -161,6 +170,9 @@ on_restore(void *context, const struct record *record)
 	fact.restore.alias_count = record->alias_count;
 	fact.restore.reason = record->reason;
 	fact.restore.terms = record->terms;
+	if (record->expires_wall_ms != 0)
+		fact.restore.terms.expires_at_ms =
+		    at_least_1(monotonic_of(record->expires_wall_ms));
 	if (record->job->by_wall)
 		fact.restore.job.at_ms = record->due_wall_ms;
 	else if (record->job->state == JOB_DELAYED)

@@ -7,6 +7,7 @@
 #include "core/admit.h"
 #include "core/due.h"
 #include "core/ending.h"
+#include "core/expiry.h"
 #include "core/gate.h"
 #include "core/lease.h"
 #include "core/limit.h"
@@ -82,6 +83,7 @@ core_init(struct core *core, uint64_t next_id, uint64_t seed,
 	demand_init(&core->demand);
 	due_init(&core->due, &core->jobs);
 	lease_init(&core->leases, &core->jobs);
+	expiry_init(&core->expiries, &core->jobs);
 	gate_init(&core->gates, &core->lanes);
 }
 
@@ -92,6 +94,7 @@ core_release(struct core *core)
 	free(core->plans);
 	roll_release(&core->roll);
 	heap_release(&core->gates);
+	heap_release(&core->expiries);
 	heap_release(&core->leases);
 	due_release(&core->due);
 	lanes_release(&core->lanes);
@@ -209,6 +212,17 @@ end_delay(struct core *core, uint32_t handle)
 		match_lane(core, lane);
 }
 
+/* What has come too late goes first. */
+static void
+expire(struct core *core)
+{
+	uint32_t handle;
+	for (unsigned left = DUE_JOBS_PER_STEP_MAX;
+	     left > 0 && (handle = expiry_take(core)) != 0; left--)
+		if (job_at(&core->jobs, handle)->state != JOB_RUNNING)
+			ending_of_use(core, handle);
+}
+
 static void
 on_clock(struct core *core, const struct fact *fact)
 {
@@ -220,6 +234,7 @@ on_time(struct core *core, const struct fact *fact)
 {
 	(void)fact;
 	uint32_t handle;
+	expire(core);
 	for (unsigned left = DUE_JOBS_PER_STEP_MAX; left > 0 &&
 	     (handle = due_take(
 		  &core->due, &core->jobs, core->now_ms, core->wall_ms)) != 0;
@@ -244,7 +259,9 @@ core_wake_at(const struct core *core)
 	const struct subscriber *silent = TAILQ_FIRST(&core->demand.silent);
 	int64_t silent_ms = silent != NULL ? silent->return_at_ms : INT64_MAX;
 	int64_t due_ms = due_next_ms(&core->due, &core->jobs, core->wall_ms);
-	int64_t timed_ms = earlier(lease_wake_at(core), gate_wake_at(core));
+	int64_t timed_ms =
+	    earlier(earlier(lease_wake_at(core), gate_wake_at(core)),
+		expiry_next_ms(core));
 	int64_t kept_ms =
 	    earlier(absent_wake_at(core), repetition_wake_at(core));
 	return earlier(earlier(earlier(due_ms, silent_ms), timed_ms), kept_ms);
@@ -287,6 +304,7 @@ add_job(struct core *core, const struct fact *fact, struct lane *lane,
 	}
 	line_join(core, handle, key, mode);
 	limit_came(core, handle);
+	expiry_begin(core, handle);
 	bool has_turn = begin_waiting(core, lane, handle, fact);
 	lanes_note(&core->lanes, lane);
 	lane->enqueued++;
@@ -689,6 +707,8 @@ on_restore(struct core *core, const struct fact *fact)
 		if (jobs_resolve(&core->jobs, fact->restore.aliases[i]) == 0)
 			jobs_add_alias(
 			    &core->jobs, handle, fact->restore.aliases[i]);
+	if (saved->state != JOB_DEAD)
+		expiry_begin(core, handle);
 	if (saved->id >= core->next_id)
 		core->next_id = saved->id + 1;
 	restore_key(core, job, fact->restore.key);

@@ -324,6 +324,7 @@ struct counters {
 	uint64_t cancelled;
 	uint64_t deleted;
 	uint64_t revived;
+	uint64_t expired;
 	uint64_t stale; /* answers to deliveries that no longer stood */
 };
 
@@ -354,11 +355,12 @@ struct core {
 	struct keys keys;
 	struct lanes lanes;
 	struct demand demand;
-	struct due due;	    /* delayed jobs */
-	int64_t wall_ms;    /* the wall clock when the monotonic one was 0 */
-	struct heap leases; /* of running jobs, the next to act first */
-	struct heap gates;  /* lanes that time opens, the next one first */
-	uint32_t undo_lane; /* of the last PAUSE or DRAIN */
+	struct due due;	      /* delayed jobs */
+	int64_t wall_ms;      /* the wall clock when the monotonic one was 0 */
+	struct heap leases;   /* of running jobs, the next to act first */
+	struct heap expiries; /* jobs that expire, the next one first */
+	struct heap gates;    /* lanes that time opens, the next one first */
+	uint32_t undo_lane;   /* of the last PAUSE or DRAIN */
 	struct lane_gate undo_gate;
 	struct tokens tokens;
 	struct roll roll;

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/planted.h"
 #include "core/due.h"
+#include "core/expiry.h"
 #include "core/lease.h"
 #include "core/limit.h"
 #include "core/line.h"
@@ -67,6 +68,7 @@ ending_forget(struct core *core, uint32_t handle)
 	wish_forget(core, handle);
 	line_leave(core, handle);
 	line_forget(core, handle);
+	expiry_end(core, handle);
 	jobs_remove(&core->jobs, handle);
 }
 
@@ -91,6 +93,7 @@ settle(struct core *core, struct lane *lane, uint32_t handle,
 		    (struct moment){ core->now_ms + retry->delay_ms, false });
 		break;
 	case JOB_DEAD:
+		expiry_end(core, handle);
 		job->cause = (uint8_t)retry->cause;
 		job->at_ms = core->now_ms;
 		job_list_push_back(&core->jobs, &lane->dead, handle);
@@ -104,6 +107,26 @@ settle(struct core *core, struct lane *lane, uint32_t handle,
 	}
 	lane->counts[retry->state]++;
 	wish_save(core, handle, false);
+}
+
+void
+ending_of_use(struct core *core, uint32_t handle)
+{
+	struct job *job = job_at(&core->jobs, handle);
+	struct lane *lane = lane_at(&core->lanes, job->lane);
+	const struct retry retry = { .state = JOB_DEAD,
+		.cause = CAUSE_EXPIRED };
+	line_take_out(core, handle);
+	job_set_state(job, JOB_DEAD);
+	if (job->delivery == 0)
+		job_set_reason(
+		    &core->jobs, job, SPAN_LITERAL("expired before it began"));
+	core->counters.dead++;
+	core->counters.expired++;
+	wish_tell_job(core, EVENT_DEAD, handle, 0);
+	settle(core, lane, handle, &retry);
+	lanes_note(&core->lanes, lane);
+	match_lane(core, lane);
 }
 
 /* ---- the end of a run ---- */
@@ -157,6 +180,12 @@ ending_of_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 	struct retry retry = retry_decide(&lane->policy, job, max_attempts,
 	    verdict, crashed, outcome->delay_ms, random_next(&core->random));
 
+	if ((retry.state == JOB_READY || retry.state == JOB_DELAYED) &&
+	    expiry_has_passed(core, job)) {
+		retry.state = JOB_DEAD;
+		retry.cause = CAUSE_EXPIRED;
+		core->counters.expired++;
+	}
 	if (retry.state == JOB_NONE || retry.state == JOB_DEAD)
 		limit_left(core, handle);
 	job_list_remove(&core->jobs, &subscriber->running, handle);

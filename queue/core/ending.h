@@ -20,6 +20,9 @@ void ending_of_run(
 void ending_of_subscriber(struct core *core, struct subscriber *subscriber,
     enum verdict verdict, struct span reason);
 
+/* A job that waits has expired. Matches. */
+void ending_of_use(struct core *core, uint32_t job);
+
 /* A job that is in no list and in the state JOB_NONE is forgotten; the next one
  * of its key has the turn. */
 void ending_forget(struct core *core, uint32_t job);

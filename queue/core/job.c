@@ -350,9 +350,16 @@ job_set_reason(struct jobs *jobs, struct job *job, struct span reason)
 }
 
 bool
+terms_are_own(const struct job_terms *terms)
+{
+	return terms->ttr_ms != 0 || terms->max_attempts != 0 ||
+	    terms->expires_at_ms != 0;
+}
+
+bool
 job_set_terms(struct jobs *jobs, struct job *job, const struct job_terms *terms)
 {
-	if (job->extras == 0 && terms->ttr_ms == 0 && terms->max_attempts == 0)
+	if (job->extras == 0 && !terms_are_own(terms))
 		return true;
 	struct extras *extras = take_extras(jobs, job);
 	if (extras == NULL)

@@ -111,6 +111,8 @@ struct lease {
 struct job_terms {
 	int64_t ttr_ms;	       /* 1..DURATION_MS_MAX, or TTR_NONE */
 	uint32_t max_attempts; /* 1..ATTEMPTS_MAX */
+	int64_t expires_at_ms; /* it is of use until then (core/expiry.h);
+				* monotonic */
 };
 
 /* What few jobs have: a failure, ids of others, terms. */
@@ -119,6 +121,8 @@ struct extras {
 	uint8_t alias_count;
 	uint32_t aliases; /* handle of the first struct alias, or 0 */
 	struct job_terms terms;
+	uint32_t expiry_place; /* position in the heap of expiries; 0: not
+				* there */
 };
 
 /* The id of a job that was folded into another one. */
@@ -167,6 +171,13 @@ static inline struct lease *
 job_lease(const struct jobs *jobs, const struct job *job)
 {
 	return slab_at(&jobs->leases, job->lease);
+}
+
+/* Of a job that has some. */
+static inline struct extras *
+job_extras(const struct jobs *jobs, const struct job *job)
+{
+	return slab_at(&jobs->extras, job->extras);
 }
 
 /* The handle of the job with that id, or 0. */
@@ -226,6 +237,9 @@ bool job_may_become(enum job_state from, enum job_state to);
 /* Remembers why the last attempt failed, cut to REASON_BYTES_MAX. Without
  * memory it is forgotten: a reason is for people. */
 void job_set_reason(struct jobs *jobs, struct job *job, struct span reason);
+
+/* Do they say anything? */
+bool terms_are_own(const struct job_terms *terms);
 
 /* False without memory, when they are other than the queue's. */
 bool job_set_terms(

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/planted.h"
 #include "core/due.h"
+#include "core/expiry.h"
 #include "core/limit.h"
 #include "core/wish.h"
 
@@ -124,6 +125,7 @@ line_remove(struct core *core, uint32_t handle)
 	CHECK(!takes_turns(job) || key_of(core, job)->holder != handle);
 	line_take_out(core, handle);
 	line_forget(core, handle);
+	expiry_end(core, handle);
 	jobs_remove(&core->jobs, handle);
 }
 

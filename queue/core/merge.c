@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "core/due.h"
+#include "core/expiry.h"
 #include "core/limit.h"
 #include "core/line.h"
 #include "core/wish.h"
@@ -117,8 +118,10 @@ merge_enqueue(struct core *core, uint32_t handle, const struct fact *fact)
 	job->hints = add_hints(job->hints, 1);
 	bool is_urgent = raise_priority(core, handle, fact->enqueue.priority);
 	bool is_earlier = hasten(core, handle, enqueue_due(fact));
+	bool is_longer =
+	    expiry_extend(core, handle, fact->enqueue.terms.expires_at_ms);
 	/* What changed nothing but the number of hints is not worth a write. */
-	if (is_urgent || is_earlier)
+	if (is_urgent || is_earlier || is_longer)
 		wish_save(core, handle, false);
 	wish_tell_job(core, EVENT_MERGED, handle, 0);
 	core->counters.merged++;
@@ -167,6 +170,8 @@ fold(struct core *core, uint32_t handle, uint32_t other_handle)
 		return false;
 	merge_body(core, handle, &body);
 	job->hints = add_hints(job->hints, other->hints);
+	expiry_extend(
+	    core, handle, job_terms(&core->jobs, other).expires_at_ms);
 	jobs_move_aliases(&core->jobs, other_handle, handle);
 	jobs_add_alias(&core->jobs, handle, other->id);
 	tell_folded(core, job, other);

@@ -533,6 +533,32 @@ verify_limits(const struct core *core, const struct found *found)
 	return NULL;
 }
 
+/* Who waits and has a time is in the heap of them. */
+static const char *
+verify_expiries(const struct core *core)
+{
+	size_t timed = 0;
+	for (uint32_t at = core->jobs.oldest; at != 0;
+	     at = job_at(&core->jobs, at)->newer) {
+		const struct job *job = job_at(&core->jobs, at);
+		if (job->extras == 0)
+			continue;
+		const struct extras *extras = job_extras(&core->jobs, job);
+		HOLDS(extras->expiry_place == 0 ||
+		    core->expiries.items[extras->expiry_place] == at);
+		HOLDS(extras->expiry_place == 0 ||
+		    extras->terms.expires_at_ms != 0);
+		HOLDS(extras->expiry_place != 0 ||
+		    extras->terms.expires_at_ms == 0 ||
+		    job->state == JOB_RUNNING);
+		HOLDS(
+		    job->state != JOB_DEAD || extras->terms.expires_at_ms == 0);
+		timed += extras->expiry_place != 0;
+	}
+	HOLDS(timed == core->expiries.count);
+	return verify_order(&core->expiries);
+}
+
 static const char *
 verify_tokens(const struct core *core)
 {
@@ -576,6 +602,8 @@ verify_core(const struct core *core)
 		broken = verify_aliases(core);
 	if (broken == NULL)
 		broken = verify_tokens(core);
+	if (broken == NULL)
+		broken = verify_expiries(core);
 	if (broken == NULL)
 		broken = verify_all(core, &found);
 	if (broken == NULL)

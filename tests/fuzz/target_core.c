@@ -229,7 +229,9 @@ see_tell(const struct wish *wish)
 		break;
 	}
 	job = model_of(wish->id);
-	CHECK(job->stand == STAND_RUNNING);
+	CHECK(job->stand == STAND_RUNNING ||
+	    (wish->event == EVENT_DEAD && job->stand == STAND_WAITING &&
+		job_at(&core.jobs, wish->job)->cause == CAUSE_EXPIRED));
 	job->stand = wish->event == EVENT_DONE ? STAND_OVER
 	    : wish->event == EVENT_DEAD	       ? STAND_DEAD
 					       : STAND_WAITING;
@@ -428,6 +430,8 @@ enqueue(struct source *source)
 	fact.enqueue.token =
 	    has_token ? span_of(tokens[how / 4u % 4u]) : (struct span){ 0 };
 	fact.enqueue.digest = how / 16u % 2u;
+	if (last_id % 8 == 5)
+		fact.enqueue.terms.expires_at_ms = now_ms + 100 * what;
 	uint32_t known =
 	    has_token ? tokens_find(&core.tokens, fact.enqueue.token) : 0;
 	uint64_t before = last_id;

@@ -242,6 +242,8 @@ def test_a_job_for_a_time_of_the_wall_clock_follows_it():
         tomorrow, later = at(DAY), at(3 * DAY)
         is_equal(gsq.wait_job(at(-1)), "done", "what has passed is at once")
         is_equal(gsq.job(tomorrow)["state"], "delayed", "a day before")
+        is_true(gsq.job(tomorrow)["due_wall_ms"] > time.time() * 1000 +
+                0.9 * DAY * 1000, "when it is due")
         clock.set(-DAY)
         gsq.call("ping")
         is_true(gsq.job(tomorrow)["due_in_ms"] > 1.9 * DAY * 1000, "it is "

@@ -34,6 +34,7 @@ any_job(struct random *random)
 		    (uint8_t)(1 + random_next(random) % (CAUSE_COUNT - 1));
 	job.hints = (uint32_t)any(random) | 1;
 	job.crashes = (uint8_t)any(random);
+	job.by_wall = job.state == JOB_DELAYED && any(random) % 2 == 0;
 	job.cancelled = job.state == JOB_RUNNING && any(random) % 2 == 0;
 	job.mode = (uint8_t)(random_next(random) % KEY_MODE_COUNT);
 	return job;
@@ -55,6 +56,8 @@ expect_where(const struct stored *stored, const struct record *record)
 	cr_assert_eq(stored->cancelled, job->cancelled);
 	cr_assert_eq(stored->terms.ttr_ms, record->terms.ttr_ms);
 	cr_assert_eq(stored->terms.max_attempts, record->terms.max_attempts);
+	cr_assert_eq(stored->expires_wall_ms, record->expires_wall_ms);
+	cr_assert_eq(stored->by_wall, job->by_wall);
 	struct record restored;
 	struct job again;
 	uint64_t aliases[ALIASES_MAX];
@@ -67,6 +70,8 @@ expect_where(const struct stored *stored, const struct record *record)
 	cr_assert_eq(stored->due_wall_ms,
 	    job->state == JOB_DELAYED ? record->due_wall_ms : 0);
 	cr_assert(span_is(stored->reason, record->reason));
+	cr_assert_eq(restored.expires_wall_ms, record->expires_wall_ms);
+	cr_assert_eq(again.by_wall, job->by_wall);
 }
 
 static void
@@ -123,6 +128,8 @@ Test(record, what_is_written_is_read)
 			record.terms.ttr_ms = TTR_NONE;
 		record.terms.max_attempts =
 		    (uint32_t)(random_next(&random) % (ATTEMPTS_MAX + 1));
+		record.expires_wall_ms =
+		    random_next(&random) % 2 == 0 ? 0 : (int64_t)any(&random);
 		if (random_next(&random) % 2 == 0)
 			record.key = (struct span){ key,
 				1 + random_next(&random) % sizeof(key) };
