@@ -590,17 +590,16 @@ restore_size(struct recovery *recovery, struct segment *segment)
 }
 
 /* The name of a segment may have reached the disk without its size. A full
- * disk can do without spares, not without a head. */
+ * disk can do without spares, not without a head. They go when no tail is left
+ * that goes on in them. */
 static int
-restore_sizes(struct recovery *recovery)
+restore_spares(struct recovery *recovery)
 {
 	struct segments *segments = recovery->segments;
-	for (uint32_t i = segments->head; i < segments->count; i++) {
+	for (uint32_t i = segments->head + 1; i < segments->count; i++) {
 		int error = restore_size(recovery, &segments->all[i]);
 		if (error == 0)
 			continue;
-		if (i == segments->head)
-			return error;
 		while (segments->count > i) {
 			error = segments_remove_last(segments);
 			if (error != 0)
@@ -616,13 +615,15 @@ recovery_repair(struct recovery *recovery)
 	struct segment *head =
 	    segments_at(recovery->segments, recovery->end.segment);
 	recovery->segments->head = (uint32_t)(head - recovery->segments->all);
-	int error = restore_sizes(recovery);
+	int error = restore_size(recovery, head);
 	for (size_t i = 0; i < recovery->unsure_count && error == 0; i++)
 		error = write_again(recovery, &recovery->unsure[i]);
 	if (error == 0)
 		error = clear_tail(recovery);
 	if (error == 0)
 		error = sync_all(recovery);
+	if (error == 0)
+		error = restore_spares(recovery);
 	if (error == 0)
 		error = remove_leftovers(recovery);
 	if (error != 0)

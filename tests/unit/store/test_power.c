@@ -161,6 +161,44 @@ Test(power, a_cut_at_any_call_of_recovery_is_recovered_from)
 	cr_assert_gt(cuts, 100);
 }
 
+/* Segments whose size was lost cannot be had again then, and go; nothing of a
+ * tail that is still there may need them. */
+Test(power, an_error_in_recovery_on_a_full_disk_is_recovered_from)
+{
+	uint64_t failures = 0;
+	for (uint64_t seed = 601; seed <= 600 + seed_count(10); seed++) {
+		uint64_t calls = live(seed, 0, false);
+		disk_release(&disk);
+		for (uint64_t at = 20; at <= calls; at += 17) {
+			live(seed, at, false);
+			disk_power_cut(&disk, LOSS_RANDOM);
+			world_rewind(&before, &world);
+			disk_copy(&copy, &disk);
+			disk.has_failed = true;
+			for (uint64_t n = 1; disk.has_failed; n++) {
+				disk_release(&disk);
+				disk_copy(&disk, &copy);
+				world_rewind(&world, &before);
+				disk.has_failed = false;
+				disk.capacity = 1;
+				disk.fail_at = disk.calls + n;
+				disk.fail_error = EIO;
+				world_open(&world, true);
+				world_close(&world);
+				disk_process_ends(&disk);
+				disk.fail_at = 0;
+				disk.capacity = 0;
+				failures += disk.has_failed;
+				expect_open(seed, at, true);
+				world_close(&world);
+			}
+			disk_release(&copy);
+			disk_release(&disk);
+		}
+	}
+	cr_expect_gt(failures, 1000);
+}
+
 Test(power, a_sync_that_failed_is_made_up_for_at_the_next_start)
 {
 	uint64_t failures = 0;
