@@ -537,6 +537,7 @@ policy_of(const void *context, struct span queue)
 		.max_attempts = (uint32_t)found.max_attempts,
 		.max_crashes = (uint32_t)found.max_crashes,
 		.retry = found.retry,
+		.retry_schedule = found.retry_schedule,
 		.ttr_ms = found.ttr_ms,
 		.ttr_grace_ms = found.ttr_grace_ms,
 		.max_running = (uint32_t)found.max_running,

@@ -253,6 +253,29 @@ check_durability(cfg_t *section, cfg_opt_t *option)
 	    "sync, relaxed or memory");
 }
 
+/* "off": there is none. */
+static bool
+parse_schedule(const char *text, struct schedule *ret_schedule)
+{
+	if (strcmp(text, "off") != 0)
+		return schedule_parse(text, ret_schedule);
+	*ret_schedule = (struct schedule){ 0 };
+	return true;
+}
+
+static int
+check_schedule(cfg_t *section, cfg_opt_t *option)
+{
+	struct schedule value;
+	if (!parse_schedule(cfg_opt_getnstr(option, 0), &value))
+		cfg_error(section,
+		    "%s must be off or 1 to %d durations as in 1s, 10s, 5m, "
+		    "not '%s'",
+		    option->name, SCHEDULE_DELAYS_MAX,
+		    cfg_opt_getnstr(option, 0));
+	return 0;
+}
+
 static int
 check_key_mode(cfg_t *section, cfg_opt_t *option)
 {
@@ -651,6 +674,9 @@ take_queue(struct configuration *configuration, cfg_t *section)
 	    duration_of(section, "retry_base", queue.retry.base_ms);
 	queue.retry.cap_ms =
 	    duration_of(section, "retry_cap", queue.retry.cap_ms);
+	if (cfg_size(section, "retry") > 0)
+		parse_schedule(
+		    cfg_getstr(section, "retry"), &queue.retry_schedule);
 	queue.max_crashes =
 	    integer_of(section, "max_crashes", queue.max_crashes);
 	queue.ttr_ms = duration_of(section, "ttr", queue.ttr_ms);

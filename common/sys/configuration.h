@@ -48,6 +48,7 @@
 #include "base/key_rule.h"
 #include "base/name.h"
 #include "base/restart_rule.h"
+#include "base/schedule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,10 +62,11 @@ struct queue_options {
 	int64_t max_attempts; /* deliveries before a job is dead; 1..1000 */
 	int64_t max_crashes;  /* 0..CRASHES_MAX; 0: any number */
 	struct backoff retry; /* delay before the next attempt */
-	int64_t ttr_ms;	      /* of a run; 0: as long as it wants */
-	int64_t ttr_grace_ms; /* then, between TERM and KILL */
-	int64_t max_running;  /* 0..1000000; 0: any number */
-	int64_t rate_jobs;    /* that may begin in rate_ms; 0: any number */
+	struct schedule retry_schedule; /* instead, if there is one */
+	int64_t ttr_ms;			/* of a run; 0: as long as it wants */
+	int64_t ttr_grace_ms;		/* then, between TERM and KILL */
+	int64_t max_running;		/* 0..1000000; 0: any number */
+	int64_t rate_jobs; /* that may begin in rate_ms; 0: any number */
 	int64_t rate_ms;
 	int64_t rate_burst;	/* from 1 */
 	int64_t max_jobs;	/* that wait or run; 0: any number */

@@ -11,6 +11,7 @@
 #include "base/heap.h"
 #include "base/histogram.h"
 #include "base/name.h"
+#include "base/schedule.h"
 #include "core/job.h"
 
 #include <stdint.h>
@@ -26,8 +27,9 @@ struct lane_policy {
 	uint32_t max_attempts; /* counted deliveries before a job is dead */
 	uint32_t max_crashes;  /* workers it may kill before it is; 0: any */
 	struct backoff retry;  /* delay before the next attempt */
-	int64_t ttr_ms;	       /* time of a run; 0: as long as it wants */
-	int64_t ttr_grace_ms;  /* then, between TERM and KILL */
+	struct schedule retry_schedule; /* instead, if there is one */
+	int64_t ttr_ms;		    /* time of a run; 0: as long as it wants */
+	int64_t ttr_grace_ms;	    /* then, between TERM and KILL */
 	enum durability durability; /* where the owner keeps its jobs */
 	enum key_mode mode;	    /* of jobs that say none */
 	enum key_merge merge;

@@ -49,6 +49,16 @@ again_after(int64_t delay_ms, bool counted)
 	};
 }
 
+/* What somebody has listed is not spread. */
+static int64_t
+delay_of(
+    const struct lane_policy *policy, const struct job *job, uint64_t random)
+{
+	if (policy->retry_schedule.count > 0)
+		return schedule_delay_ms(&policy->retry_schedule, job->attempt);
+	return backoff_delay_ms(&policy->retry, job->attempt, random);
+}
+
 struct retry
 retry_decide(const struct lane_policy *policy, const struct job *job,
     uint32_t max_attempts, enum verdict verdict, bool crashed, int64_t delay_ms,
@@ -67,9 +77,7 @@ retry_decide(const struct lane_policy *policy, const struct job *job,
 			return dead_of(CAUSE_POISON);
 		if (last)
 			return dead_of(CAUSE_EXHAUSTED);
-		return again_after(
-		    backoff_delay_ms(&policy->retry, job->attempt, random),
-		    true);
+		return again_after(delay_of(policy, job, random), true);
 	case VERDICT_RETRY:
 		return again_after(delay_ms, false);
 	case VERDICT_DEAD:

@@ -183,3 +183,21 @@ Test(retry, a_verdict_that_is_none_has_no_name, .signal = SIGABRT)
 {
 	verdict_name(VERDICT_COUNT);
 }
+
+Test(retry, listed_delays_are_exact_and_the_last_one_counts_for_all)
+{
+	static const struct lane_policy listed = { .max_attempts = 10,
+		.retry = { .base_ms = 7, .cap_ms = 7 },
+		.retry_schedule = { 3, { 1000, 0, 5000 } } };
+	static const int64_t wanted_ms[] = { 1000, 0, 5000, 5000, 5000 };
+	for (uint16_t n = 1; n <= 5; n++) {
+		struct job job = { .attempt = n };
+		for (uint64_t random = 0; random < 3; random++) {
+			struct retry retry = retry_decide(&listed, &job, 10,
+			    VERDICT_FAIL, false, 0, random << 62);
+			cr_expect_eq(retry.delay_ms, wanted_ms[n - 1]);
+			cr_expect_eq(retry.state,
+			    wanted_ms[n - 1] > 0 ? JOB_DELAYED : JOB_READY);
+		}
+	}
+}

@@ -120,6 +120,7 @@ expect_same_queue(
 	cr_expect_eq(found->retry.base_ms, wanted->retry.base_ms);
 	cr_expect_eq(found->retry.cap_ms, wanted->retry.cap_ms);
 	cr_expect_eq(found->max_crashes, wanted->max_crashes);
+	cr_expect_eq(found->retry_schedule.count, wanted->retry_schedule.count);
 	cr_expect_eq(found->ttr_ms, wanted->ttr_ms);
 	cr_expect_eq(found->ttr_grace_ms, wanted->ttr_grace_ms);
 	cr_expect_eq(found->durability, wanted->durability);
@@ -185,25 +186,26 @@ Test(configuration, an_empty_file_changes_nothing)
 
 Test(configuration, everything_can_be_said)
 {
-	expect_good("directory = \"/run/gsq\"\n"
-		    "store = \"/var/lib/gsq\"\n"
-		    "supervisor {\n"
-		    "	max_restarts = \"12\"\n"
-		    "	max_seconds = 2.5\n"
-		    "	backoff = \"1s..1m\"\n"
-		    "	start_timeout = 20s\n"
-		    "	queue_start_timeout = 2m\n"
-		    "	stop_grace = 0\n"
-		    "}\n"
-		    "queue \"mail\" { max_attempts = 3 retry_base = 10ms\n"
-		    "	retry_cap = \"1d\" durability = relaxed\n"
-		    "	max_running = 2 rate = 600/m burst = 5\n"
-		    "	max_jobs = 1000 max_bytes = 64MiB max_keys = 10\n"
-		    "	max_body_bytes = 4KiB }\n"
-		    "max_connections = 100\n"
-		    "pool \"sync\" { queue = \"mail\" workers = 4\n"
-		    "	max_demand = 10 min_demand = 3\n"
-		    "	command = { \"sync-user\", \"--quiet\", \"\" } }\n");
+	expect_good(
+	    "directory = \"/run/gsq\"\n"
+	    "store = \"/var/lib/gsq\"\n"
+	    "supervisor {\n"
+	    "	max_restarts = \"12\"\n"
+	    "	max_seconds = 2.5\n"
+	    "	backoff = \"1s..1m\"\n"
+	    "	start_timeout = 20s\n"
+	    "	queue_start_timeout = 2m\n"
+	    "	stop_grace = 0\n"
+	    "}\n"
+	    "queue \"mail\" { max_attempts = 3 retry_base = 10ms\n"
+	    "	retry_cap = \"1d\" durability = relaxed\n"
+	    "	retry = \"1s, 5m\" max_running = 2 rate = 600/m burst = 5\n"
+	    "	max_jobs = 1000 max_bytes = 64MiB max_keys = 10\n"
+	    "	max_body_bytes = 4KiB }\n"
+	    "max_connections = 100\n"
+	    "pool \"sync\" { queue = \"mail\" workers = 4\n"
+	    "	max_demand = 10 min_demand = 3\n"
+	    "	command = { \"sync-user\", \"--quiet\", \"\" } }\n");
 	cr_assert_str_eq(configuration.directory, "/run/gsq");
 	cr_assert_str_eq(configuration.store, "/var/lib/gsq");
 	cr_assert_eq(configuration.max_restarts, 12);
@@ -220,6 +222,8 @@ Test(configuration, everything_can_be_said)
 	cr_assert_eq(queue.retry.cap_ms, DAY_MS);
 	cr_assert_eq(queue.durability, DURABILITY_RELAXED);
 	cr_assert_eq(queue.max_running, 2);
+	cr_assert_eq(queue.retry_schedule.count, 2);
+	cr_assert_eq(queue.retry_schedule.delays_ms[1], 5 * MINUTE_MS);
 	cr_assert_eq(queue.rate_jobs, 600);
 	cr_assert_eq(queue.rate_ms, MINUTE_MS);
 	cr_assert_eq(queue.rate_burst, 5);
@@ -273,6 +277,9 @@ Test(configuration, a_typo_is_told_with_its_file_and_line)
 	expect_errors("supervisor {\n\n	backof = off\n}\n",
 	    "3: no such option 'backof'");
 	expect_errors("\nsuperviser { }\n", "2: no such option 'superviser'");
+	expect_errors("queue \"q\" {\n	retry = 10\n}\n",
+	    "2: retry must be off or 1 to 16 durations as in 1s, 10s, 5m, "
+	    "not '10'");
 	expect_errors("queue \"q\" {\n	rate = 10\n}\n",
 	    "2: rate must be off or a rate as in 10/s, "
 	    "600/m, 5000/h, 1/d, not '10'");
