@@ -467,6 +467,7 @@ end_turn(struct server *server)
 	turn_pass(&server->turn, now_ms);
 	if (watch_wants_numbers(&server->watch))
 		watch_take_numbers(&server->watch, &server->turn);
+	watch_end_turn(&server->watch);
 	turn_end(&server->turn, now_ms);
 	outlet_flush(&server->outlet);
 	report_turn(&server->turn.core);

@@ -384,17 +384,20 @@ has_room(const struct client *client)
 	return buffer_count(&client->peer.output) <= OUTPUT_BYTES_HIGH;
 }
 
-/* The next event that is remembered, unless it is none of its queue's. */
-static void
+/* The next event that is remembered, unless it is none of its queue's. Returns
+ * how many that is. */
+static int
 send_next(struct watch *watch, struct client *client, enum visible visible)
 {
 	struct happening event;
 	struct watching *watching = &client->watching;
 	uint64_t number = watching->next++;
 	recent_get(&watch->recent, number - watch->base, &event);
-	if (*watching->queue.text == '\0' ||
-	    span_is_text(event.queue, watching->queue.text))
-		send_event(watch, client, number, &event, visible);
+	if (*watching->queue.text != '\0' &&
+	    !span_is_text(event.queue, watching->queue.text))
+		return 0;
+	send_event(watch, client, number, &event, visible);
+	return 1;
 }
 
 void
@@ -421,8 +424,13 @@ watch_go_on(struct watch *watch, struct client *client, enum visible visible)
 		tell_gap(watch, client, watching->next, first - 1, visible);
 		watching->next = first;
 	}
-	while (watching->next <= watch_last(watch) && has_room(client))
-		send_next(watch, client, visible);
+	/* Who is still behind then has something in his output to drain. */
+	int sent = 0;
+	while (watching->next <= watch_last(watch) && has_room(client) &&
+	    sent < EVENTS_PER_TURN)
+		sent += send_next(watch, client, visible);
+	if (watching->next <= watch_last(watch))
+		peer_want_drained(&client->peer);
 }
 
 static bool
@@ -433,12 +441,20 @@ failed_somehow(enum core_event event)
 	    event == EVENT_DEAD || event == EVENT_CANCELLED;
 }
 
+void
+watch_end_turn(struct watch *watch)
+{
+	watch->turn_wall_ms = 0;
+}
+
 static void
 remember(struct watch *watch, const struct wish *wish)
 {
 	const struct core *core = watch->core;
+	if (watch->turn_wall_ms == 0)
+		watch->turn_wall_ms = clock_wall_ms();
 	struct happening event = {
-		.time_ms = clock_wall_ms(),
+		.time_ms = watch->turn_wall_ms,
 		.type = wish->event,
 		.job = wish->id,
 		.attempt = wish->attempt,

@@ -46,8 +46,9 @@ struct watch {
 	struct awaited *jobs;	   /* hash by id: who waits for each */
 	struct waiter_list queues; /* who waits for a queue; there are few */
 	struct recent recent;	   /* events, by their count */
-	uint64_t base;		   /* event n has the number base + n */
-	uint64_t numbers_through;  /* those are taken; 0: none are */
+	int64_t turn_wall_ms;	  /* when those of this turn are; 0: none yet */
+	uint64_t base;		  /* event n has the number base + n */
+	uint64_t numbers_through; /* those are taken; 0: none are */
 	uint64_t first_id; /* jobs below may have been lost by a restart */
 	struct removed removed[REMOVED_MAX]; /* the oldest makes room */
 	uint64_t removed_count;		     /* ever */
@@ -80,7 +81,8 @@ void watch_events(struct watch *watch, struct client *client, struct span queue,
     uint64_t after);
 
 /* Sends the client what has happened and it was not sent, as much as its output
- * takes. visible: when all that has happened may be shown. */
+ * and a turn take; the rest when on_drained of its peer comes. visible: when
+ * all that has happened may be shown. */
 void watch_go_on(
     struct watch *watch, struct client *client, enum visible visible);
 
@@ -93,6 +95,9 @@ enum refusal watch_job(struct watch *watch, struct client *client,
 enum refusal watch_queue(struct watch *watch, struct client *client,
     uint64_t msgid, struct span queue, enum visible visible,
     const char **ret_words);
+
+/* What happens from now on does not happen at the same time as what did. */
+void watch_end_turn(struct watch *watch);
 
 /* Something happened (WISH_TELL); visible says when it may be shown. */
 void watch_tell(

@@ -75,6 +75,10 @@
 #define EVENTS_MAX	 (16u * 1024)
 #define EVENTS_BYTES_MAX (1024u * 1024)
 
+/* And sent to one of them in one turn: some ten thousand at a time would keep
+ * the others waiting. */
+#define EVENTS_PER_TURN 500
+
 /* Numbers of events that a queue takes at a time: three hours of a hundred
  * thousand events a second, and nine million times as many as JavaScript can
  * count exactly. */

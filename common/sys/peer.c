@@ -190,6 +190,12 @@ peer_flush(struct peer *peer)
 }
 
 void
+peer_want_drained(struct peer *peer)
+{
+	peer->was_high = true;
+}
+
+void
 peer_send(struct peer *peer)
 {
 	peer_release_all(peer);

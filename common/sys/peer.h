@@ -42,7 +42,8 @@ struct peer_events {
 	void (*on_gone)(struct peer *peer, const char *reason);
 
 	/* All output was taken by the kernel after it had stood above
-	 * OUTPUT_BYTES_HIGH. Called from the loop. May be NULL. */
+	 * OUTPUT_BYTES_HIGH, or peer_want_drained. Called from the loop, at
+	 * most once in a round of it. May be NULL. */
 	void (*on_drained)(struct peer *peer);
 };
 
@@ -59,8 +60,8 @@ struct peer {
 	bool reading;
 	bool writing;
 	bool unfinished; /* messages wait in the input for the next turn */
-	bool was_high;
-	bool broken; /* a write failed: on_gone follows from the loop */
+	bool was_high;	 /* on_drained is owed */
+	bool broken;	 /* a write failed: on_gone follows from the loop */
 	const char *broken_reason;
 	int last_reads; /* after that */
 	bool ended;	/* nothing more is read; on_gone follows when the
@@ -89,6 +90,9 @@ void peer_close(struct peer *peer);
 /* Frees the buffers of a closed peer. Its memory may be reused after that. Not
  * from within on_message. */
 void peer_release_memory(struct peer *peer);
+
+/* on_drained is to be called when the output is empty next. */
+void peer_want_drained(struct peer *peer);
 
 /* Lets everything appended so far be written. */
 void peer_release_all(struct peer *peer);

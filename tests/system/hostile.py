@@ -187,6 +187,12 @@ def flood_of_searches(path, deadline):
                  True)
 
 
+def flood_of_replays(path, deadline):
+    """8 clients that want to be told of all that is remembered, and again."""
+    return _pour(path, deadline, 8, _many(0, 1, "events", [{"after": 0}]),
+                 True)
+
+
 def flood_of_refusals(path, deadline):
     """8 clients with unknown methods and wrong arguments."""
     return _pour(path, deadline, 8, _many(0, 1, "x" * 64, [{"a": 1}]) + _many(
@@ -224,7 +230,8 @@ def busy(path, deadline):
 
 ATTACKS = {attack.__name__: attack for attack in (
     header_bombs, deep_nesting, half_frames, slow_bytes, never_reads,
-    never_reads_bodies, flood, flood_of_searches, flood_of_refusals,
+    never_reads_bodies, flood, flood_of_searches, flood_of_replays,
+    flood_of_refusals,
     flood_of_notifications, flood_of_elements, churn, busy)}
 
 

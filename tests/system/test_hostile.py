@@ -153,6 +153,16 @@ def test_floods_of_searches():
         target.withstands("flood_of_searches", 8 * READ_KIB, 1)
 
 
+def test_floods_of_replays():
+    """Requests of 26 bytes that are each answered with a megabyte of what
+    happened."""
+    with Target() as target:
+        for _ in range(2):
+            target.gsq.enqueue(*[b""] * 10000, queue="full")
+        target.withstands("flood_of_replays",
+                          8 * (ANSWERS_KIB + READ_KIB), 0)
+
+
 def test_floods_of_refusals():
     """Unknown methods and wrong arguments, each answered."""
     with Target() as target:

@@ -109,6 +109,18 @@ watch_from(int by, const char *queue, uint64_t after)
 	watch_go_on(&watch, &clients[by], VISIBLE_NOW);
 }
 
+/* As if the loop told so of its peer, until it is behind no more. */
+static void
+goes_on(int by)
+{
+	struct client *client = &clients[by];
+	while (client->peer.was_high &&
+	    buffer_count(&client->peer.output) <= OUTPUT_BYTES_HIGH) {
+		client->peer.was_high = false;
+		watch_go_on(&watch, client, VISIBLE_NOW);
+	}
+}
+
 /* What one event says: its number, behind which stands whether it is of queue
  * b; or of a gap "from-to". */
 static void
@@ -243,19 +255,51 @@ Test(watch, the_gap_is_told_though_nothing_has_happened)
 	cr_expect_str_eq(seen(0), "1000000001 ");
 }
 
+Test(watch, no_more_in_one_turn_than_keeps_nobody_waiting)
+{
+	char text[100];
+	watch_number(&watch, 0, EVENT_NUMBERS);
+	happens(0, EVENTS_PER_TURN + 3);
+	watch_from(0, "", 0);
+	snprintf(text, sizeof(text), "1..%d ", EVENTS_PER_TURN);
+	cr_expect_str_eq(seen(0), text);
+	happens(0, 1);
+	cr_expect_str_eq(seen(0), "");
+	goes_on(0);
+	snprintf(text, sizeof(text), "%d..%d ", EVENTS_PER_TURN + 1,
+	    EVENTS_PER_TURN + 4);
+	cr_expect_str_eq(seen(0), text);
+	cr_expect_not(clients[0].peer.was_high);
+	happens(0, 1);
+	snprintf(text, sizeof(text), "%d ", EVENTS_PER_TURN + 5);
+	cr_expect_str_eq(seen(0), text);
+}
+
+Test(watch, what_is_of_other_queues_is_passed_over_at_once)
+{
+	char text[100];
+	watch_number(&watch, 0, EVENT_NUMBERS);
+	happens(1, 3 * EVENTS_PER_TURN);
+	happens(0, 1);
+	watch_from(0, "a", 0);
+	snprintf(text, sizeof(text), "%d ", 3 * EVENTS_PER_TURN + 1);
+	cr_expect_str_eq(seen(0), text);
+	cr_expect_not(clients[0].peer.was_high);
+}
+
 Test(watch, what_is_forgotten_is_one_gap)
 {
 	char text[100];
 	watch_number(&watch, 0, EVENT_NUMBERS);
 	happens(LONG, EVENTS_MAX + 10);
 	watch_from(0, "", 0);
-	snprintf(text, sizeof(text), "1-10 11..%d ", EVENTS_MAX + 10);
+	goes_on(0);
 	/* More than the output takes: the rest comes when that is read. */
 	const char *got = seen(0);
 	cr_expect_eq(strncmp(got, "1-10 11..", 9), 0, "%s", got);
 	long long last = strtoll(strstr(got, "..") + 2, NULL, 10);
 	cr_expect_lt(last, EVENTS_MAX + 10);
-	watch_go_on(&watch, &clients[0], VISIBLE_NOW);
+	goes_on(0);
 	snprintf(text, sizeof(text), "%lld..%d ", last + 1, EVENTS_MAX + 10);
 	cr_expect_str_eq(seen(0), text);
 }
@@ -275,7 +319,7 @@ Test(watch, a_slow_reader_goes_on_from_what_is_remembered)
 	/* It is behind: nothing comes out of its turn. */
 	happens(0, 1);
 	cr_expect_str_eq(seen(0), "");
-	watch_go_on(&watch, &clients[0], VISIBLE_NOW);
+	goes_on(0);
 	snprintf(text, sizeof(text), "%lld..%d ", last + 1, EVENTS_MAX + 1);
 	cr_expect_str_eq(seen(0), text);
 }
@@ -287,7 +331,7 @@ Test(watch, a_reader_that_is_too_slow_is_told_one_gap)
 	watch_from(0, "", 0);
 	happens(LONG, 3 * EVENTS_MAX);
 	long long last = strtoll(seen(0) + 3, NULL, 10);
-	watch_go_on(&watch, &clients[0], VISIBLE_NOW);
+	goes_on(0);
 	const char *got = seen(0);
 	snprintf(text, sizeof(text), "%lld-%d %d..", last + 1, 2 * EVENTS_MAX,
 	    2 * EVENTS_MAX + 1);

@@ -329,6 +329,20 @@ Test(peer, only_what_is_released_is_written)
 	cr_assert_not(peer.writing);
 }
 
+Test(peer, who_wants_to_know_is_told_when_little_is_drained)
+{
+	cr_assert_eq(buffer_append(&peer.output, "x", 1), 0);
+	peer_want_drained(&peer);
+	peer_send(&peer);
+	cr_assert_eq(drained, 0, "not before the loop");
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	cr_assert_eq(drained, 1);
+	cr_assert_eq(buffer_append(&peer.output, "x", 1), 0);
+	peer_send(&peer);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	cr_assert_eq(drained, 1, "once");
+}
+
 Test(peer, a_full_socket_is_written_on_by_the_loop_and_told_when_drained)
 {
 	size_t count = 3 * OUTPUT_BYTES_HIGH;
