@@ -67,18 +67,36 @@ age_ms(int64_t wall_ms)
 }
 
 static void
-print_enqueued(const msgpack_object *job)
+print_moment(int64_t wall_ms)
 {
-	int64_t enqueued_ms = answer_integer(job, "enqueued_ms");
-	time_t seconds = (time_t)(enqueued_ms / SECOND_MS);
+	time_t seconds = (time_t)(wall_ms / SECOND_MS);
 	struct tm local;
 	char moment[32] = "";
-	char age[16];
 	if (localtime_r(&seconds, &local) != NULL)
 		strftime(moment, sizeof(moment), "%Y-%m-%d %H:%M:%S", &local);
-	duration_print(age_ms(enqueued_ms), age, sizeof(age));
+	fputs(moment, stdout);
+}
+
+static void
+print_times(const msgpack_object *job)
+{
+	int64_t enqueued_ms = answer_integer(job, "enqueued_ms");
+	char duration[16];
+	duration_print(age_ms(enqueued_ms), duration, sizeof(duration));
 	print_label("enqueued");
-	printf("%s, %s ago\n", moment, age);
+	print_moment(enqueued_ms);
+	printf(", %s ago\n", duration);
+	if (answer_has(job, "due_wall_ms")) {
+		print_label("due");
+		print_moment(answer_integer(job, "due_wall_ms"));
+		fputc('\n', stdout);
+	}
+	if (answer_has(job, "expires_in_ms")) {
+		duration_print(answer_integer(job, "expires_in_ms"), duration,
+		    sizeof(duration));
+		print_label("expires");
+		printf("in %s, unless it has begun\n", duration);
+	}
 }
 
 /* Line by line, each below the other. */
@@ -131,12 +149,16 @@ print_job(const msgpack_object *job)
 		fputc('\n', stdout);
 	}
 	print_label("attempt");
-	printf("%" PRId64 "\n", answer_integer(job, "attempt"));
+	printf("%" PRId64, answer_integer(job, "attempt"));
+	if (answer_has(job, "crashes"))
+		printf(", %" PRId64 " of them ended by a signal",
+		    answer_integer(job, "crashes"));
+	fputc('\n', stdout);
 	print_label("priority");
 	printf("%" PRId64 "\n", answer_integer(job, "priority"));
 	if (answer_has(job, "key"))
 		print_key(job);
-	print_enqueued(job);
+	print_times(job);
 	print_label("size");
 	printf("%" PRId64 " bytes\n", answer_integer(job, "body_bytes"));
 	print_body(job);

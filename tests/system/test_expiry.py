@@ -26,6 +26,8 @@ def test_what_has_not_begun_in_time_is_dead():
         is_true("expired" in gsq.job(soon)["reason"], "said to people")
         left = gsq.job(later)["expires_in_ms"]
         is_true(3500000 < left <= 3600000, "what is left", left)
+        is_true("unless it has begun" in gsq.qctl("get", str(later)).stdout,
+                "shown")
         is_equal(gsq.call("stats")["expired"], 1, "counted")
         gsq.wait_event("dead", job=soon)
         gsq.qctl("retry", str(soon))
