@@ -52,7 +52,8 @@ print(char *text, size_t text_bytes)
 	cr_assert_eq(
 	    settings_print(&lines, &core, events_through, OFFSET_MS), 0);
 	cr_assert_lt(buffer_count(&lines), text_bytes);
-	memcpy(text, buffer_front(&lines), buffer_count(&lines));
+	if (buffer_count(&lines) > 0)
+		memcpy(text, buffer_front(&lines), buffer_count(&lines));
 	text[buffer_count(&lines)] = '\0';
 	buffer_release(&lines);
 }
