@@ -25,6 +25,10 @@ on_message(struct peer *peer, const struct message *message)
 	enum method method = METHOD_NONE;
 	if (message->kind == MESSAGE_NOTIFICATION)
 		method = method_of_name(message->method);
+	if (method == METHOD_reopen) {
+		channel->events->on_reopen(channel->context);
+		return;
+	}
 	if (method != METHOD_worker_up && method != METHOD_introduced &&
 	    method != METHOD_worker_down) {
 		ignore(message->method, "unknown here");

@@ -20,6 +20,8 @@ struct channel_events {
 	void (*on_introduced)(void *context);
 	void (*on_worker_down)(
 	    void *context, const struct params_worker_down *params);
+	/* The log file is to be opened anew. */
+	void (*on_reopen)(void *context);
 	/* The supervisor is dead. */
 	void (*on_closed)(void *context);
 };

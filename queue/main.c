@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void
@@ -41,6 +42,7 @@ run(const struct options *options)
 	if (options->work != WORK_SERVE)
 		return mend(options);
 	log_open("queue", options->verbose ? LOG_DEBUG : LOG_INFO);
+	log_set_file(getenv(LOG_FILE_VARIABLE));
 	return serve(options);
 }
 

@@ -232,7 +232,18 @@ on_introduced(void *context)
 	turn_step(&server->turn, &fact, (struct span){ 0 });
 }
 
+static void
+on_reopen(void *context)
+{
+	(void)context;
+	int error = log_reopen();
+	if (error != 0)
+		log_event(
+		    LOG_ERROR, "log-opened", "error=\"%s\"", strerror(error));
+}
+
 static const struct channel_events channel_events = {
+	.on_reopen = on_reopen,
 	.on_worker_up = on_worker_up,
 	.on_introduced = on_introduced,
 	.on_worker_down = on_worker_down,

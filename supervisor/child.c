@@ -305,6 +305,20 @@ child_release(struct child *child)
 	close_channel(child);
 }
 
+void
+child_tell_reopen(struct child *child)
+{
+	if (!child->has_channel)
+		return;
+	struct message_writer writer;
+	message_notification(
+	    &writer, &child->channel.output, SPAN_LITERAL("reopen"), 0);
+	if (message_end(&writer) != 0)
+		log_event(LOG_ERROR, "channel", "child=%s error=\"%s\"",
+		    child->id, strerror(ENOMEM));
+	peer_send(&child->channel);
+}
+
 /* ---- workers ---- */
 
 /* One that was not told serves on; its next life is told. */

@@ -104,6 +104,9 @@ void child_signal(struct child *child, int signal);
 void child_bury(struct child *child, const struct death *death, int64_t now_ms,
     struct departed *ret_departed);
 
+/* Tells a child that lives to open the log file anew. */
+void child_tell_reopen(struct child *child);
+
 /* Tells a worker that lives whether it is to begin something new. */
 void child_tell_rest(struct child *worker);
 

@@ -55,6 +55,12 @@ run(const struct options *options)
 	int lock = directory_lock(directory, &holder);
 	if (lock < 0)
 		return lock_refused(directory, -lock, holder);
+	int error = options->log != NULL ? log_to_file(options->log) : 0;
+	if (error != 0) {
+		fprintf(stderr, "supervisor: cannot write the log '%s': %s\n",
+		    options->log, strerror(error));
+		return EXIT_CONFIGURATION;
+	}
 	log_open("supervisor", options->verbose ? LOG_DEBUG : LOG_INFO);
 	int status = supervise(options);
 	close(lock);

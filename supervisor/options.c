@@ -68,6 +68,7 @@ struct command_line {
 	int64_t window_ms;
 	bool has_backoff;
 	struct backoff backoff;
+	const char *log;
 	bool verbose;
 };
 
@@ -192,6 +193,9 @@ parse_option(int key, char *text, struct argp_state *state)
 	case KEY_QUEUE:
 		parse_queue(said, text);
 		return 0;
+	case KEY_LOG:
+		said->log = text;
+		return 0;
 	case KEY_VERBOSE:
 		said->verbose = true;
 		return 0;
@@ -305,6 +309,7 @@ take_overrules(struct options *options, const struct command_line *said)
 	if (said->has_backoff)
 		configuration->backoff = said->backoff;
 	options->verbose = said->verbose;
+	options->log = said->log;
 	options->configuration_path = said->configuration_path;
 }
 

@@ -28,6 +28,7 @@ struct options {
 	const char *configuration_path; /* NULL: none */
 	char directory[PATH_MAX];
 	char store[PATH_MAX]; /* where the jobs are kept */
+	const char *log;      /* NULL: standard error */
 	bool verbose;
 	bool demo; /* nobody said what to run */
 

@@ -6,6 +6,7 @@
 #include "supervisor/control.h"
 #include "supervisor/deaths.h"
 #include "supervisor/difference.h"
+#include "supervisor/notify.h"
 #include "supervisor/plan.h"
 #include "supervisor/program.h"
 #include "sys/clock.h"
@@ -48,13 +49,21 @@ _Static_assert(PLAN_RESTARTS_UNLIMITED == RESTARTS_UNLIMITED &&
  * supervisor"): not ours to kill. */
 #define INHERITED_MAX 64
 
-enum { SIGNAL_CHILD, SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
+enum {
+	SIGNAL_CHILD,
+	SIGNAL_TERM,
+	SIGNAL_INT,
+	SIGNAL_HUP,
+	SIGNAL_USR1,
+	SIGNAL_COUNT
+};
 
 static const int signal_numbers[SIGNAL_COUNT] = {
 	[SIGNAL_CHILD] = SIGCHLD,
 	[SIGNAL_TERM] = SIGTERM,
 	[SIGNAL_INT] = SIGINT,
 	[SIGNAL_HUP] = SIGHUP,
+	[SIGNAL_USR1] = SIGUSR1,
 };
 
 /* All that is made of the options, and swapped as one when they are read
@@ -79,6 +88,9 @@ struct supervisor {
 	int queue_listener;
 	int control_listener;
 	struct event *signal_events[SIGNAL_COUNT];
+	struct notify notify;
+	struct event *watchdog;		 /* NULL: nobody wants to hear of us */
+	bool queue_given, control_given; /* the socket is somebody else's */
 	struct event *timer;
 	unsigned looks;		   /* since the timer went off */
 	uint64_t heard;		   /* messages of children, ever */
@@ -351,8 +363,9 @@ do_give_up(struct supervisor *supervisor, const struct plan_wish *wish)
 }
 
 static void
-do_booted(const struct supervisor *supervisor)
+do_booted(struct supervisor *supervisor)
 {
+	notify_ready(&supervisor->notify);
 	log_event(LOG_INFO, "running", "children=%u boot_ms=%" PRId64,
 	    supervisor->plan.places,
 	    clock_monotonic_ms() - supervisor->started_ms);
@@ -624,6 +637,29 @@ check_finished(struct supervisor *supervisor)
 	}
 }
 
+/* "running: queue ready, 4 of 4 workers" */
+static void
+tell_manager(struct supervisor *supervisor)
+{
+	const struct plan *plan = &supervisor->plan;
+	unsigned workers = 0, ready = 0;
+	char status[NOTIFY_STATUS_BYTES];
+	if (supervisor->notify.fd < 0)
+		return;
+	for (unsigned i = PLAN_QUEUE + 1; i < plan->places; i++) {
+		workers += plan->children[i].state != PLAN_STATE_ABSENT;
+		ready += plan->children[i].state == PLAN_STATE_READY;
+	}
+	snprintf(status, sizeof(status), "%s: queue %s, %u of %u workers",
+	    plan_is_stopping(plan)		 ? "stopping"
+		: plan->group == PLAN_GROUP_BOOT ? "booting"
+						 : "running",
+	    plan_state_name(plan->children[PLAN_QUEUE].state), ready, workers);
+	notify_status(&supervisor->notify, status);
+	if (plan_is_stopping(plan))
+		notify_stopping(&supervisor->notify);
+}
+
 /* Ends every callback: does what the plan wishes now. */
 static void
 settle(struct supervisor *supervisor)
@@ -637,6 +673,7 @@ settle(struct supervisor *supervisor)
 	}
 	if (supervisor->has_control)
 		control_update(&supervisor->control);
+	tell_manager(supervisor);
 	check_finished(supervisor);
 	arm_timer(supervisor, spawns == SPAWNS_PER_TURN);
 }
@@ -811,11 +848,18 @@ failed(const char *what, int error, int status)
 	return status;
 }
 
+/* One that was given is used as it is: bound by somebody else, and not
+ * unlinked by us. */
 static int
 open_socket(const struct options *options, const char *name,
     char path[PATH_MAX], int *ret_listener)
 {
 	int error = directory_path(path, PATH_MAX, options->directory, name);
+	if (*ret_listener >= 0) {
+		log_event(
+		    LOG_INFO, "listen", "given=%s fd=%d", name, *ret_listener);
+		return 0;
+	}
 	if (error != 0) {
 		path[0] = '\0';
 		return failed(name, error, EXIT_CONFIGURATION);
@@ -831,6 +875,18 @@ open_socket(const struct options *options, const char *name,
 static int
 open_sockets(struct supervisor *supervisor)
 {
+	struct given_sockets given;
+	const char *reason;
+	if (!notify_take_sockets(&given, &reason)) {
+		log_event(LOG_ERROR, "boot-failed",
+		    "what=LISTEN_FDS error=\"%s\" exit=%d", reason,
+		    EXIT_CONFIGURATION);
+		return EXIT_CONFIGURATION;
+	}
+	supervisor->queue_listener = given.queue;
+	supervisor->control_listener = given.control;
+	supervisor->queue_given = given.queue >= 0;
+	supervisor->control_given = given.control >= 0;
 	int status = open_socket(supervisor->options, QUEUE_SOCKET_NAME,
 	    supervisor->queue_path, &supervisor->queue_listener);
 	if (status != 0)
@@ -840,11 +896,12 @@ open_sockets(struct supervisor *supervisor)
 }
 
 static void
-close_socket(int listener, const char *path)
+close_socket(int listener, const char *path, bool given)
 {
 	if (listener < 0)
 		return;
-	unlink(path);
+	if (!given)
+		unlink(path);
 	close(listener);
 }
 
@@ -1074,12 +1131,14 @@ on_reload(void *context, char **ret_text)
 		options_release(options);
 		return refuse_reload(options, wrong, ret_text);
 	}
+	notify_reloading(&supervisor->notify);
 	*ret_text = copy_of(&difference.text);
 	log_event(LOG_INFO, "reload", "changes=%u", difference.lines);
 	log_lines(LOG_INFO, "changed", *ret_text != NULL ? *ret_text : "");
 	apply_difference(supervisor, &difference);
 	difference_release(&difference);
 	settle(supervisor);
+	notify_ready(&supervisor->notify);
 	return true;
 }
 
@@ -1094,6 +1153,22 @@ on_reload_signal(evutil_socket_t number, short what, void *context)
 	free(text);
 }
 
+/* Children have the old file as their standard error, and its name. */
+static void
+on_reopen_signal(evutil_socket_t number, short what, void *context)
+{
+	(void)number, (void)what;
+	struct supervisor *supervisor = context;
+	int error = log_reopen();
+	if (error != 0)
+		log_event(
+		    LOG_ERROR, "log-opened", "error=\"%s\"", strerror(error));
+	else
+		log_event(LOG_INFO, "log-opened", NULL);
+	for (unsigned i = 0; i < supervisor->plan.places; i++)
+		child_tell_reopen(&supervisor->children[i]);
+}
+
 static const struct control_events control_events = {
 	.on_fact = on_control_fact,
 	.on_reload = on_reload,
@@ -1105,6 +1180,7 @@ static void (*const signal_actions[SIGNAL_COUNT])(
 	[SIGNAL_TERM] = on_stop_signal,
 	[SIGNAL_INT] = on_stop_signal,
 	[SIGNAL_HUP] = on_reload_signal,
+	[SIGNAL_USR1] = on_reopen_signal,
 };
 
 static int
@@ -1122,6 +1198,33 @@ make_events(struct supervisor *supervisor)
 		    event_add(supervisor->signal_events[i], NULL) == 0;
 	}
 	return good ? 0 : failed("events", ENOMEM, EXIT_BOOT_FAILED);
+}
+
+/* Children that hang are our business; this says that we do not. */
+static void
+on_watchdog(evutil_socket_t none, short what, void *context)
+{
+	(void)none, (void)what;
+	struct supervisor *supervisor = context;
+	notify_watchdog(&supervisor->notify);
+}
+
+static int
+make_notify(struct supervisor *supervisor)
+{
+	struct notify *notify = &supervisor->notify;
+	notify_open(notify);
+	if (notify->watchdog_ms == 0)
+		return 0;
+	int64_t period_us = notify->watchdog_ms * 1000 / 2;
+	struct timeval period = { .tv_sec = period_us / 1000000,
+		.tv_usec = period_us % 1000000 };
+	supervisor->watchdog = event_new(
+	    supervisor->base, -1, EV_PERSIST, on_watchdog, supervisor);
+	if (supervisor->watchdog == NULL ||
+	    event_add(supervisor->watchdog, &period) != 0)
+		return failed("watchdog", ENOMEM, EXIT_BOOT_FAILED);
+	return 0;
 }
 
 static int
@@ -1173,6 +1276,10 @@ become_supervisor(struct supervisor *supervisor)
 	raise_descriptors(supervisor);
 	forbid_cores();
 	title_set("gsq: supervisor (%s)", supervisor->options->directory);
+	if (log_file() != NULL)
+		setenv(LOG_FILE_VARIABLE, log_file(), 1);
+	else
+		unsetenv(LOG_FILE_VARIABLE);
 	spawn_kill_orphans(SIGKILL, note_inherited, supervisor);
 	int error = spawn_become_subreaper();
 	return error == 0 ? 0 : failed("subreaper", error, EXIT_BOOT_FAILED);
@@ -1182,8 +1289,8 @@ static int
 prepare(struct supervisor *supervisor)
 {
 	int (*const steps[])(struct supervisor *) = { become_supervisor,
-		make_programs, make_plan, make_events, open_sockets,
-		make_control };
+		make_programs, make_plan, make_events, make_notify,
+		open_sockets, make_control };
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int status = steps[i](supervisor);
 		if (status != 0)
@@ -1200,8 +1307,13 @@ release(struct supervisor *supervisor)
 	for (unsigned i = 0; supervisor->children != NULL && i < PLAN_CHILDREN;
 	     i++)
 		child_release(&supervisor->children[i]);
-	close_socket(supervisor->control_listener, supervisor->control_path);
-	close_socket(supervisor->queue_listener, supervisor->queue_path);
+	close_socket(supervisor->control_listener, supervisor->control_path,
+	    supervisor->control_given);
+	close_socket(supervisor->queue_listener, supervisor->queue_path,
+	    supervisor->queue_given);
+	notify_close(&supervisor->notify);
+	if (supervisor->watchdog != NULL)
+		event_free(supervisor->watchdog);
 	for (int i = 0; i < SIGNAL_COUNT; i++)
 		if (supervisor->signal_events[i] != NULL)
 			event_free(supervisor->signal_events[i]);
@@ -1257,6 +1369,7 @@ supervise(const struct options *options)
 	supervisor->options = options;
 	supervisor->queue_listener = -1;
 	supervisor->control_listener = -1;
+	supervisor->notify.fd = -1;
 	supervisor->started_ms = clock_monotonic_ms();
 	log_boot(options);
 	int status = prepare(supervisor);

@@ -12,8 +12,12 @@ on_message(struct peer *peer, const struct message *message)
 	struct channel *channel = peer->context;
 	struct params_rest rest;
 	char reason[REASON_BYTES_MAX];
-	if (message->kind == MESSAGE_NOTIFICATION &&
-	    method_of_name(message->method) == METHOD_rest &&
+	enum method method = METHOD_NONE;
+	if (message->kind == MESSAGE_NOTIFICATION)
+		method = method_of_name(message->method);
+	if (method == METHOD_reopen)
+		channel->events->on_reopen(channel->context);
+	else if (method == METHOD_rest &&
 	    method_decode(METHOD_rest, message->params, &rest, reason,
 		sizeof(reason)) == REFUSAL_NONE)
 		channel->events->on_rest(channel->context, rest.on);

@@ -24,6 +24,9 @@ struct channel_events {
 	/* The supervisor is dead. */
 	void (*on_closed)(void *context);
 
+	/* The log file is to be opened anew. */
+	void (*on_reopen)(void *context);
+
 	/* Nothing new is to be begun, or again. */
 	void (*on_rest)(void *context, bool on);
 };

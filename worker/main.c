@@ -8,6 +8,7 @@
 #include "worker/work.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 int
 main(int argc, char **argv)
@@ -22,5 +23,6 @@ main(int argc, char **argv)
 	if (status != OPTIONS_GO_ON)
 		return status;
 	log_open(options.name.text, options.verbose ? LOG_DEBUG : LOG_INFO);
+	log_set_file(getenv(LOG_FILE_VARIABLE));
 	return work(&options);
 }

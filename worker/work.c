@@ -427,7 +427,18 @@ on_channel_closed(void *context)
 	_exit(EXIT_UNAVAILABLE);
 }
 
+static void
+on_reopen(void *context)
+{
+	(void)context;
+	int error = log_reopen();
+	if (error != 0)
+		log_event(
+		    LOG_ERROR, "log-opened", "error=\"%s\"", strerror(error));
+}
+
 static const struct channel_events channel_events = {
+	.on_reopen = on_reopen,
 	.on_closed = on_channel_closed,
 	.on_rest = on_rest,
 };

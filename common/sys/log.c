@@ -6,6 +6,8 @@
 #include "sys/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -30,7 +32,8 @@ static struct {
 	enum sink sink;
 	bool columns;
 	bool coloured;
-	bool torn; /* the last line got through in part */
+	char file[PATH_MAX]; /* empty: standard error is what it was */
+	bool torn;	     /* the last line got through in part */
 	uint64_t dropped;
 } state = { .role = "gsq", .level = LOG_INFO };
 
@@ -92,6 +95,60 @@ log_open(const char *role, enum log_level level)
 	state.level = level;
 	look_around();
 	errno = kept;
+}
+
+/* ---- a file ---- */
+
+void
+log_set_file(const char *path)
+{
+	snprintf(
+	    state.file, sizeof(state.file), "%s", path != NULL ? path : "");
+}
+
+const char *
+log_file(void)
+{
+	return state.file[0] != '\0' ? state.file : NULL;
+}
+
+static int
+open_file(const char *path)
+{
+	int fd = open(
+	    path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return errno;
+	int error = dup2(fd, STDERR_FILENO) < 0 ? errno : 0;
+	close(fd);
+	look_around();
+	return error;
+}
+
+int
+log_to_file(const char *path)
+{
+	char from_root[PATH_MAX];
+	char here[PATH_MAX];
+	const char *folder = "";
+	if (*path != '/') {
+		if (getcwd(here, sizeof(here)) == NULL)
+			return errno;
+		folder = here;
+	}
+	if (snprintf(from_root, sizeof(from_root), "%s%s%s", folder,
+		*folder != '\0' ? "/" : "", path) >= (int)sizeof(from_root))
+		return ENAMETOOLONG;
+	int error = open_file(from_root);
+	if (error == 0)
+		log_set_file(from_root);
+	return error;
+}
+
+int
+log_reopen(void)
+{
+	return log_file() == NULL ? 0 : open_file(log_file());
 }
 
 bool

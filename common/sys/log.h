@@ -27,6 +27,27 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
  * stderr is a terminal; no colour when NO_COLOR is set or TERM is dumb. */
 void log_open(const char *role, enum log_level level);
 
+/*
+ * From now on standard error is that file, also of whoever is started: made
+ * with mode 0640 if need be, and appended to. A relative name is taken from
+ * where the process stands now. 0 or an errno, and standard error as it was.
+ */
+int log_to_file(const char *path);
+
+/* Where a child finds the name of the file that it was started with. */
+#define LOG_FILE_VARIABLE "GSQ_LOG"
+
+/* The file that another process of the tree has opened for us, to be opened
+ * anew; NULL: none. Copied. */
+void log_set_file(const char *path);
+
+/* The name of it, from the root; NULL: none. */
+const char *log_file(void);
+
+/* Opens it anew, after somebody has given the old one another name. 0, also
+ * when there is no file, or an errno, and the old one is written on. */
+int log_reopen(void);
+
 /* Would a line of that level be written? For fields that cost to make. */
 bool log_wants(enum log_level level);
 

@@ -4,8 +4,11 @@ no process, only the checkout."""
 import glob
 import os
 import re
+import shutil
 
-from harness import ROOT, is_equal, is_true, read_file
+from harness import (
+    ROOT, Skip, is_equal, is_true, program, read_file, run, temporary,
+    write_file)
 
 
 def source(*patterns):
@@ -69,6 +72,24 @@ def test_the_forty_tests_of_supervision_exist():
             is_true("\ndef test_%s(" % test in source(
                 "tests/system/test_%s.py" % file),
                 "row %s: there is no %s.%s" % (number, file, test))
+
+
+def test_the_unit_is_as_systemd_wants_it():
+    """systemd-analyze finds nothing wrong with it, and little exposed."""
+    if shutil.which("systemd-analyze") is None:
+        raise Skip("there is no systemd-analyze")
+    unit = temporary("gsq.service")
+    text = re.sub(r"(?m)^Documentation=.*\n", "", source(
+        "packaging/gsq.service"))
+    write_file(unit, text.replace("/usr/local/bin/gsq-supervisor",
+                                  program("supervisor")))
+    done = run(["systemd-analyze", "verify", unit])
+    is_equal((done.returncode, done.stdout + done.stderr), (0, ""), "verify")
+    done = run(["systemd-analyze", "security", "--offline=true",
+                "--no-pager", unit])
+    exposure = float(re.search(r"exposure level for \S+: ([0-9.]+)",
+                               done.stdout).group(1))
+    is_true(exposure <= 2.0, "exposure", exposure)
 
 
 def test_the_unit_does_not_restart_what_does_not_mend_itself():
