@@ -1062,6 +1062,8 @@ apply_difference(
 static char *
 copy_of(const struct buffer *text)
 {
+	if (buffer_count(text) == 0)
+		return strdup("");
 	return strndup(buffer_front(text), buffer_count(text));
 }
 

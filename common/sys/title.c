@@ -19,8 +19,11 @@ static struct {
 	char *text;	  /* where the first argument stood */
 	size_t room;	  /* to the end of the environment */
 	size_t arguments; /* bytes of the arguments */
-	char **argv;	  /* the copies, held here for leak checkers */
+	/* The copies, held here for leak checkers: apart from the environment,
+	 * which forgets what is taken out of it. */
+	char **argv;
 	char **variables;
+	char **environment; /* as it was at first */
 } title;
 
 /* The strings of a list that stand one behind the other from there on;
@@ -67,8 +70,10 @@ title_init(int argc, char **argv, const char *short_name)
 	size_t variable_count = count_of(environ);
 	char **arguments = copy_strings(argv, argument_count);
 	char **variables = copy_strings(environ, variable_count);
-	if (arguments == NULL || variables == NULL)
+	char **kept = calloc(variable_count + 1, sizeof(*kept));
+	if (arguments == NULL || variables == NULL || kept == NULL)
 		return NULL;
+	memcpy(kept, variables, variable_count * sizeof(*kept));
 	if (argc > 0) {
 		char *end = follow(argv[0], argv, argument_count);
 		title.text = argv[0];
@@ -77,7 +82,8 @@ title_init(int argc, char **argv, const char *short_name)
 		title.room = (size_t)(end - argv[0]);
 	}
 	title.argv = arguments;
-	title.variables = environ = variables;
+	title.variables = kept;
+	title.environment = environ = variables;
 	prctl(PR_SET_NAME, short_name);
 	return arguments;
 }

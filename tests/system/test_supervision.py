@@ -202,7 +202,7 @@ def killed_with(strategy, victim):
     with Gsq(configuration="supervisor { strategy = %s backoff = off }\n"
              % strategy + NOOP % (3, "")) as gsq:
         before = gsq.pids()
-        mark = gsq.mark()
+        mark = gsq.wait_event("running").index
         kill(before[victim])
         gsq.wait_new_pid(victim, before[victim])
         after = gsq.wait_ready()
@@ -361,7 +361,8 @@ def test_orders_in_every_state():
 def test_a_pool_is_restarted_one_after_the_other():
     """Never are two of them away."""
     with Gsq(workers=4, command=["builtin:noop"]) as gsq:
-        before, mark = gsq.worker_pids(), gsq.mark()
+        before = gsq.worker_pids()
+        mark = gsq.wait_event("running").index
         done = gsq.qctl("restart", "default")
         is_equal(done.stdout, "default: 4 workers ready again\n", "answer")
         after = gsq.worker_pids()
@@ -379,7 +380,7 @@ def test_workers_are_renewed_after_so_many_jobs():
     """39: one at a time, not counted, nothing lost."""
     with Gsq(configuration=NOOP % (4, "max_jobs = 25"),
              verbose=False) as gsq:
-        mark = gsq.mark()
+        mark = gsq.wait_event("running").index
         gsq.enqueue(*["x"] * 1000)
         gsq.wait_lane(done=1000)
         recycled = gsq.wait_event("recycle", after=mark, count=3)
