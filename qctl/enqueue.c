@@ -10,6 +10,7 @@
 #include "qctl/answer.h"
 #include "qctl/bulk.h"
 #include "qctl/input.h"
+#include "qctl/patience.h"
 #include "qctl/progress.h"
 #include "qctl/say.h"
 #include "qctl/session.h"
@@ -24,6 +25,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Of a request. */
+#define ENQUEUE_FIELDS 11
 
 struct loading {
 	struct command *command;
@@ -46,6 +50,8 @@ struct loading {
 	size_t gathered_count;
 	size_t gathered_bytes;
 	struct bulk bulk;
+	struct patience patience; /* with a queue that is full */
+	bool said_full;
 	struct progress progress;
 	int64_t heard_ms;	 /* when gsq last gave a sign of life */
 	sigset_t signals_before; /* the mask, for waiting */
@@ -198,17 +204,18 @@ read_more(struct loading *loading)
 
 /* ---- gsq ---- */
 
+/* The fields of a request with so many of what was gathered, from one on. */
 static void
-send_batch(struct loading *loading)
+fill_fields(const struct loading *loading, size_t from, size_t count,
+    struct gsq_field fields[ENQUEUE_FIELDS])
 {
-	const struct gsq_field fields[] = {
+	const struct gsq_field all[ENQUEUE_FIELDS] = {
 		gsq_text("queue", loading->queue),
-		gsq_bodies(
-		    "bodies", loading->gathered, loading->gathered_count),
+		gsq_bodies("bodies", loading->gathered + from, count),
 		gsq_text("token", loading->token),
-		loading->is_keyed ? gsq_bodies("keys", loading->gathered_keys,
-					loading->gathered_count)
-				  : gsq_text("key", loading->key),
+		loading->is_keyed
+		    ? gsq_bodies("keys", loading->gathered_keys + from, count)
+		    : gsq_text("key", loading->key),
 		loading->priority,
 		loading->delay,
 		loading->at,
@@ -217,9 +224,24 @@ send_batch(struct loading *loading)
 		loading->ttr,
 		loading->attempts,
 	};
+	memcpy(fields, all, sizeof(all));
+}
+
+static void
+forget_gathered(struct loading *loading)
+{
+	loading->gathered_count = 0;
+	loading->gathered_bytes = 0;
+}
+
+static void
+send_batch(struct loading *loading)
+{
+	struct gsq_field fields[ENQUEUE_FIELDS];
 	uint64_t msgid;
+	fill_fields(loading, 0, loading->gathered_count, fields);
 	enum gsq_status status = gsq_request(
-	    loading->gsq, "enqueue", fields, FIELD_COUNT(fields), &msgid);
+	    loading->gsq, "enqueue", fields, ENQUEUE_FIELDS, &msgid);
 	if (status != GSQ_OK) {
 		stop_failed(loading, status);
 		return;
@@ -228,15 +250,7 @@ send_batch(struct loading *loading)
 		loading->heard_ms = clock_monotonic_ms();
 	bulk_sent(&loading->bulk, msgid, loading->gathered_count,
 	    loading->gathered_bytes);
-	loading->gathered_count = 0;
-	loading->gathered_bytes = 0;
-}
-
-static void
-send_what_is_there(struct loading *loading)
-{
-	while (bulk_has_room(&loading->bulk) && gather(loading))
-		send_batch(loading);
+	forget_gathered(loading);
 }
 
 static void
@@ -275,6 +289,174 @@ print_answered(struct loading *loading)
 		print_batch(loading, batch);
 }
 
+/* A reader of the ids that went away is no reason to stop. */
+static void
+flush_ids(void)
+{
+	if (fflush(stdout) != 0 && errno == EPIPE &&
+	    freopen("/dev/null", "w", stdout) == NULL)
+		return;
+}
+
+static void
+show_progress(struct loading *loading)
+{
+	progress_update(&loading->progress,
+	    (struct progress_state){
+		.jobs = loading->bulk.accepted,
+		.bytes = loading->input.bytes_read,
+	    });
+}
+
+static void
+heed_interrupt(struct loading *loading)
+{
+	if (interrupted && loading->status == EXIT_DONE)
+		stop_saying(loading, EXIT_INTERRUPTED,
+		    "interrupted: waiting for what is on its way");
+}
+
+/* ---- gsq, which may be full ---- */
+
+/* How long gsq may take for an answer, and be full. */
+static int64_t
+answer_timeout_ms(const struct loading *loading)
+{
+	const struct option_value *said =
+	    &loading->command->options[OPTION_TIMEOUT];
+	return said->text != NULL ? said->number
+				  : loading->command->verb->timeout_ms;
+}
+
+/* Pauses, or less when there is an interrupt. */
+static void
+pause_for(struct loading *loading, int64_t wait_ms)
+{
+	struct timespec wait = { .tv_sec = (time_t)(wait_ms / 1000),
+		.tv_nsec = (long)(wait_ms % 1000) * 1000000 };
+	show_progress(loading);
+	flush_ids();
+	if (wait_ms > 0)
+		ppoll(NULL, 0, &wait, &loading->signals_before);
+}
+
+static void
+note_repeated(struct loading *loading, const msgpack_object *result)
+{
+	const msgpack_object *dups = map_find(result, "dups");
+	loading->is_repeated = dups != NULL &&
+	    dups->type == MSGPACK_OBJECT_ARRAY && dups->via.array.size == 1 &&
+	    dups->via.array.ptr[0].type == MSGPACK_OBJECT_BOOLEAN &&
+	    dups->via.array.ptr[0].via.boolean;
+}
+
+static void
+take_pieces(struct loading *loading, size_t count, const msgpack_object *result)
+{
+	struct bulk *bulk = &loading->bulk;
+	uint64_t msgid = bulk->sent + 1;
+	bulk_sent(bulk, msgid, count, 0);
+	note_repeated(loading, result);
+	if (!bulk_accept(bulk, msgid, map_find(result, "ids"),
+		map_find(result, "results")))
+		stop_saying(loading, EXIT_UNREACHABLE,
+		    "gsq answered something else than the ids of what it was "
+		    "given");
+	print_answered(loading);
+	patience_taken(
+	    &loading->patience, BULK_BATCH_JOBS, clock_monotonic_ms());
+}
+
+/* They were sent and will not be any more. */
+static void
+give_up(struct loading *loading, size_t count, bool is_unanswered)
+{
+	struct bulk *bulk = &loading->bulk;
+	uint64_t msgid = bulk->sent + 1;
+	bulk_sent(bulk, msgid, count, 0);
+	if (!is_unanswered)
+		bulk_refuse(bulk, msgid);
+}
+
+/* Says once that it waits, to whoever looks. */
+static void
+say_full(struct loading *loading)
+{
+	if (loading->said_full)
+		return;
+	loading->said_full = true;
+	progress_erase(&loading->progress);
+	say("%s; waiting", gsq_error(loading->gsq));
+}
+
+/* True when there is something else to try. */
+static bool
+bear_refusal(struct loading *loading, size_t count)
+{
+	int64_t wait_ms;
+	switch (patience_refused(&loading->patience, gsq_refusal(loading->gsq),
+	    count, gsq_retry_after_ms(loading->gsq), clock_monotonic_ms(),
+	    (uint64_t)clock_monotonic_us(), &wait_ms)) {
+	case PATIENCE_AGAIN:
+		if (wait_ms > 0)
+			say_full(loading);
+		pause_for(loading, wait_ms);
+		return !interrupted;
+	case PATIENCE_REFUSED:
+		stop_failed(loading, GSQ_REFUSED);
+		break;
+	case PATIENCE_OVER:
+		stop_saying(loading, EXIT_TIMED_OUT,
+		    "%s; it was so for as long as --timeout says",
+		    gsq_error(loading->gsq));
+		break;
+	}
+	give_up(loading, count, false);
+	return false;
+}
+
+/* Sends what was gathered and waits for its answers; as many at once as the
+ * queue takes. */
+static void
+send_patiently(struct loading *loading)
+{
+	struct gsq_field fields[ENQUEUE_FIELDS];
+	size_t from = 0;
+	while (from < loading->gathered_count && !interrupted) {
+		const msgpack_object *result;
+		size_t count = loading->gathered_count - from;
+		if (count > loading->patience.step)
+			count = loading->patience.step;
+		fill_fields(loading, from, count, fields);
+		enum gsq_status status =
+		    gsq_call(loading->gsq, "enqueue", fields, ENQUEUE_FIELDS,
+			answer_timeout_ms(loading), &result);
+		if (status == GSQ_OK) {
+			take_pieces(loading, count, result);
+			from += count;
+		} else if (status != GSQ_REFUSED) {
+			stop_failed(loading, status);
+			give_up(loading, count, true);
+			break;
+		} else if (!bear_refusal(loading, count)) {
+			break;
+		}
+	}
+	forget_gathered(loading);
+}
+
+static void
+send_what_is_there(struct loading *loading)
+{
+	while (bulk_has_room(&loading->bulk) && gather(loading)) {
+		if (loading->patience.waits)
+			send_patiently(loading);
+		else
+			send_batch(loading);
+		heed_interrupt(loading);
+	}
+}
+
 static void
 take_answer(struct loading *loading, const struct message *message)
 {
@@ -288,11 +470,7 @@ take_answer(struct loading *loading, const struct message *message)
 		bulk_refuse(bulk, message->msgid);
 		return;
 	}
-	const msgpack_object *dups = map_find(message->result, "dups");
-	loading->is_repeated = dups != NULL &&
-	    dups->type == MSGPACK_OBJECT_ARRAY && dups->via.array.size == 1 &&
-	    dups->via.array.ptr[0].type == MSGPACK_OBJECT_BOOLEAN &&
-	    dups->via.array.ptr[0].via.boolean;
+	note_repeated(loading, message->result);
 	if (bulk_accept(bulk, message->msgid, map_find(message->result, "ids"),
 		map_find(message->result, "results")))
 		return;
@@ -325,24 +503,11 @@ exchange(struct loading *loading)
 static int64_t
 patience_ms(const struct loading *loading)
 {
-	const struct option_value *said =
-	    &loading->command->options[OPTION_TIMEOUT];
-	int64_t timeout_ms = said->text != NULL
-	    ? said->number
-	    : loading->command->verb->timeout_ms;
+	int64_t timeout_ms = answer_timeout_ms(loading);
 	if (loading->bulk.unanswered == 0)
 		return GSQ_NO_TIMEOUT;
 	int64_t left_ms = loading->heard_ms + timeout_ms - clock_monotonic_ms();
 	return left_ms > 0 ? left_ms : 0;
-}
-
-/* A reader of the ids that went away is no reason to stop. */
-static void
-flush_ids(void)
-{
-	if (fflush(stdout) != 0 && errno == EPIPE &&
-	    freopen("/dev/null", "w", stdout) == NULL)
-		return;
 }
 
 /* Waits for gsq, for input that can be taken, or for a signal. False when gsq
@@ -367,24 +532,6 @@ wait_for_either(struct loading *loading)
 	return count != 0;
 }
 
-static void
-show_progress(struct loading *loading)
-{
-	progress_update(&loading->progress,
-	    (struct progress_state){
-		.jobs = loading->bulk.accepted,
-		.bytes = loading->input.bytes_read,
-	    });
-}
-
-static void
-heed_interrupt(struct loading *loading)
-{
-	if (interrupted && loading->status == EXIT_DONE)
-		stop_saying(loading, EXIT_INTERRUPTED,
-		    "interrupted: waiting for what is on its way");
-}
-
 static bool
 is_finished(const struct loading *loading)
 {
@@ -405,6 +552,9 @@ load(struct loading *loading)
 	for (;;) {
 		heed_interrupt(loading);
 		send_what_is_there(loading);
+		/* Its answer did not come, and will not. */
+		if (loading->patience.waits && loading->bulk.unanswered > 0)
+			return;
 		if (!exchange(loading) || is_finished(loading))
 			return;
 		show_progress(loading);
@@ -592,6 +742,17 @@ check_token(const struct loading *loading)
 	return EXIT_USAGE;
 }
 
+static void
+be_patient(struct loading *loading)
+{
+	const struct command *command = loading->command;
+	const struct option_value *limit = &command->options[OPTION_TIMEOUT];
+	patience_begin(&loading->patience,
+	    command->options[OPTION_ROOM].text != NULL,
+	    limit->text != NULL ? limit->number : PATIENCE_NO_END,
+	    BULK_BATCH_JOBS, clock_monotonic_ms());
+}
+
 int
 do_enqueue(struct command *command)
 {
@@ -626,6 +787,7 @@ do_enqueue(struct command *command)
 	if (failed != EXIT_DONE)
 		return failed;
 	loading.gsq = command->sockets[SOCKET_OF_QUEUE];
+	be_patient(&loading);
 	watch_for_interrupts(&loading);
 	progress_begin(&loading.progress, size_of_input());
 	load(&loading);

@@ -5,10 +5,11 @@ The table is common/base/refusal.def: a row without an example here fails, and
 so does one that docs/PROTOCOL.md does not tell of."""
 import os
 import re
+import subprocess
 
 from harness import (
     Client, Closed, Gsq, ROOT, Refused, is_equal, is_true, kill, script,
-    temporary, wait_until)
+    start_helper, temporary, wait_until)
 from test_hostile_host import let_others_in, stranger
 from test_supervision import supervisor_with
 
@@ -70,6 +71,11 @@ def full(gsq):
     return error_of(gsq, "enqueue", queue="small", body=b"x")
 
 
+def token_reused(gsq):
+    gsq.call("enqueue", queue="q", body=b"one", token="t")
+    return error_of(gsq, "enqueue", queue="q", body=b"another", token="t")
+
+
 def draining(gsq):
     gsq.call("drain", queue="drained", on=True)
     return error_of(gsq, "enqueue", queue="drained", body=b"x")
@@ -114,6 +120,9 @@ EXAMPLES = {
     "BAD_MESSAGE": bad_message,
     "BAD_ARGUMENT": lambda gsq: error_of(gsq, "peek"),
     "BAD_NAME": lambda gsq: error_of(gsq, "peek", queue="a b"),
+    "BAD_TIME": lambda gsq: error_of(
+        gsq, "enqueue", queue="q", delay_ms=1, at_ms=2000000000000),
+    "TOKEN_REUSED": token_reused,
     "NO_METHOD": lambda gsq: error_of(gsq, "fetch"),
     "NOT_FOUND": lambda gsq: error_of(gsq, "get", id=999999),
     "BAD_STATE": lambda gsq: error_of(gsq, "resume", queue="q"),
@@ -220,3 +229,58 @@ def test_a_gsq_has_so_many_clients():
         for client in clients:
             client.close()
         wait_until(lambda: gsq.call("ping")["role"] == "queue", "room again")
+
+
+# ---- qctl and a full queue -------------------------------------------------
+
+ROOMY = 'queue "small" { max_jobs = 3 }\n'
+
+
+def test_qctl_says_that_a_queue_is_full():
+    with Gsq(configuration=ROOMY) as gsq:
+        done = gsq.qctl("enqueue", "small", "a", "b", "c", "d", status=1)
+        is_equal(done.stdout, "", "ids")
+        is_true("TOO_BIG: 4 jobs in one request" in done.stderr, "its words",
+                done.stderr)
+        gsq.qctl("enqueue", "small", "a", "b")
+        done = gsq.qctl("enqueue", "small", "c", "d", status=75)
+        is_true("FULL: that queue has 2 jobs and takes at most 3 (max_jobs); "
+                "try again in 1s" in done.stderr, "its words", done.stderr)
+        is_equal(gsq.lane("small")["ready"], 2, "jobs")
+
+
+def test_qctl_waits_for_room():
+    """Ten jobs go through a queue for three while a worker takes them, in
+    order; and what is taken when the time is over is told."""
+    with Gsq(configuration=ROOMY) as gsq, gsq.client() as worker:
+        done = gsq.qctl("enqueue", "small", "--lines", "--wait", "--timeout",
+                        "200ms", input="1\n2\n3\n4\n5\n", status=124)
+        is_equal(done.stdout, "1\n2\n3\n", "ids")
+        for words in ("FULL: that queue has 3 jobs", "waiting", "line 4: refused",
+                      "3 of 4 lines became jobs", "from line 5 on"):
+            is_true(words in done.stderr, words, done.stderr)
+        worker.call("subscribe", queue="small", max_demand=10)
+        waiting = start_helper(
+            gsq.qctl_arguments("enqueue", "small", "--lines", "--wait"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True)
+        waiting.stdin.write("".join("%d\n" % at for at in range(4, 14)))
+        waiting.stdin.close()
+        worker.notify("demand", queue="small", n=13)
+        bodies = []
+        for _ in range(13):
+            msgid, job = worker.next_job()
+            bodies.append(job["body"].decode())
+            worker.respond(msgid)
+        is_equal(bodies, [str(at) for at in range(1, 14)], "in order")
+        is_equal(waiting.stdout.read(),
+                 "".join("%d\n" % at for at in range(4, 14)), "ids")
+        is_equal(waiting.wait(), 0, "exit status")
+        waiting.stdout.close()
+
+
+def test_qctl_does_not_wait_for_what_will_not_change():
+    with Gsq(configuration=ROOMY) as gsq:
+        gsq.qctl("drain", "small")
+        done = gsq.qctl("enqueue", "small", "--wait", "x", status=75)
+        is_true("DRAINING" in done.stderr, "its words", done.stderr)
