@@ -4,6 +4,7 @@
  */
 #include "base/units.h"
 #include "qctl/answer.h"
+#include "qctl/attempts.h"
 #include "qctl/rows.h"
 #include "qctl/say.h"
 #include "qctl/session.h"
@@ -101,10 +102,9 @@ print_times(const msgpack_object *job)
 
 /* Line by line, each below the other. */
 static void
-print_body(const msgpack_object *job)
+print_lines(const char *label, struct span body)
 {
-	struct span body = answer_text(job, "body");
-	print_label("body");
+	print_label(label);
 	while (body.count > 0) {
 		const char *end = memchr(body.bytes, '\n', body.count);
 		size_t count =
@@ -134,6 +134,18 @@ print_key(const msgpack_object *job)
 	fputc('\n', stdout);
 }
 
+/* What they ended of, and all that is known of what the last one had to say. */
+static void
+print_attempts(const msgpack_object *job)
+{
+	struct span words = attempts_last_words(job);
+	if (words.count > 0)
+		print_lines("stderr", words);
+	if (answer_has(job, "attempts"))
+		fputc('\n', stdout);
+	attempts_print(job);
+}
+
 static void
 print_job(const msgpack_object *job)
 {
@@ -161,7 +173,8 @@ print_job(const msgpack_object *job)
 	print_times(job);
 	print_label("size");
 	printf("%" PRId64 " bytes\n", answer_integer(job, "body_bytes"));
-	print_body(job);
+	print_lines("body", answer_text(job, "body"));
+	print_attempts(job);
 }
 
 static int

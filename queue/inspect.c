@@ -4,6 +4,7 @@
 #include "base/key_rule.h"
 #include "base/limits.h"
 #include "core/lease.h"
+#include "queue/obituary.h"
 #include "queue/select.h"
 #include "sys/clock.h"
 
@@ -75,14 +76,15 @@ inspect_ping(struct client *client, uint64_t msgid)
 /* ---- jobs ---- */
 
 static uint32_t
-count_particulars(
-    const struct core *core, const struct job *job, const char *reason)
+count_particulars(const struct core *core, const struct job *job,
+    const char *reason, bool with_attempts)
 {
 	uint32_t count = *reason != '\0';
 	count += job->crashes > 0;
 	count += job->cancelled;
 	count += job->by_wall;
 	count += job_terms(&core->jobs, job).expires_at_ms != 0;
+	count += with_attempts && obituary_is_there(core, job);
 	if (job->state == JOB_RUNNING) {
 		count += 3;
 		count += lease_left_ms(core, job) != INT64_MAX;
@@ -140,7 +142,7 @@ put_particulars(struct message_writer *writer, const struct server *server,
 
 static void
 put_job(struct message_writer *writer, struct server *server, uint32_t handle,
-    size_t body_bytes_max)
+    size_t body_bytes_max, bool with_attempts)
 {
 	const struct core *core = &server->turn.core;
 	const struct job *job = job_at(&core->jobs, handle);
@@ -148,7 +150,8 @@ put_job(struct message_writer *writer, struct server *server, uint32_t handle,
 	struct span body = turn_body(&server->turn, job);
 	if (body.count > body_bytes_max)
 		body.count = body_bytes_max;
-	put_map(writer, 8 + count_particulars(core, job, reason));
+	put_map(
+	    writer, 8 + count_particulars(core, job, reason, with_attempts));
 	put_key(writer, "id");
 	put_unsigned(writer, job->id);
 	put_pair_text(
@@ -162,6 +165,10 @@ put_job(struct message_writer *writer, struct server *server, uint32_t handle,
 	put_key(writer, "body");
 	put_bytes(writer, body);
 	put_particulars(writer, server, job, reason);
+	if (with_attempts && obituary_is_there(core, job)) {
+		put_key(writer, "attempts");
+		obituary_put(writer, &server->turn, job);
+	}
 }
 
 static void
@@ -169,7 +176,7 @@ answer_job(struct client *client, uint64_t msgid, uint32_t handle)
 {
 	struct message_writer writer;
 	message_response(&writer, &client->peer.output, msgid);
-	put_job(&writer, client->server, handle, BODY_BYTES_MAX);
+	put_job(&writer, client->server, handle, BODY_BYTES_MAX, true);
 	finish(client, &writer);
 }
 
@@ -219,7 +226,7 @@ answer_page(
 	put_array(&writer, selection->count);
 	for (uint32_t i = 0; i < selection->count; i++)
 		put_job(&writer, client->server, selection->jobs[i],
-		    LIST_BODY_BYTES);
+		    LIST_BODY_BYTES, false);
 	put_key(&writer, "next");
 	put_unsigned(&writer, selection->next);
 	finish(client, &writer);

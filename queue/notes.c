@@ -58,12 +58,12 @@ ends_at(int64_t wall_ms, int64_t now_ms)
 						: wall_ms;
 }
 
-bool
-notes_fact(const struct record *record, struct span body, int64_t now_ms,
+static bool
+token_fact(const struct record *record, struct span body, int64_t now_ms,
     int64_t wall_ms, struct fact *ret_fact)
 {
 	struct token_bytes head;
-	if (record->note != NOTE_TOKEN || body.count <= sizeof(head) ||
+	if (body.count <= sizeof(head) ||
 	    body.count > sizeof(head) + TOKEN_BYTES_MAX)
 		return false;
 	memcpy(&head, body.bytes, sizeof(head));
@@ -86,22 +86,85 @@ notes_fact(const struct record *record, struct span body, int64_t now_ms,
 	return true;
 }
 
+static struct fact
+attempt_fact(const struct record *record, int64_t now_ms)
+{
+	struct fact fact = { .kind = FACT_RESTORE_ATTEMPT, .now_ms = now_ms };
+	fact.restore_attempt.job = record->note_of;
+	fact.restore_attempt.attempt = (struct attempt){
+		.note = record->job->id,
+		.body = record->job->body,
+		.body_bytes = record->job->body_bytes,
+	};
+	return fact;
+}
+
 bool
-notes_find(const struct core *core, uint64_t id, struct job *job,
-    struct record *ret_record)
+notes_need_body(const struct record *record)
+{
+	return record->note == NOTE_TOKEN;
+}
+
+bool
+notes_fact(const struct record *record, struct span body, int64_t now_ms,
+    int64_t wall_ms, struct fact *ret_fact)
+{
+	if (record->note == NOTE_TOKEN)
+		return token_fact(record, body, now_ms, wall_ms, ret_fact);
+	*ret_fact = attempt_fact(record, now_ms);
+	return true;
+}
+
+/* What is found of a note, whatever it is of. */
+struct place {
+	enum note_kind note;
+	uint64_t of;
+	uint64_t body;
+	uint32_t body_bytes;
+};
+
+static bool
+find_attempt(const struct core *core, uint64_t id, struct place *ret_place)
+{
+	uint32_t handle = attempts_find(&core->attempts, id);
+	if (handle == 0)
+		return false;
+	const struct attempt *attempt = attempt_at(&core->attempts, handle);
+	/* One without a job is about to be forgotten. */
+	uint64_t of =
+	    attempt->job != 0 ? job_at(&core->jobs, attempt->job)->id : id;
+	*ret_place = (struct place){ NOTE_ATTEMPT, of, attempt->body,
+		attempt->body_bytes };
+	return true;
+}
+
+static bool
+find_token(const struct core *core, uint64_t id, struct place *ret_place)
 {
 	uint32_t handle = tokens_find_note(&core->tokens, id);
 	if (handle == 0)
 		return false;
 	const struct token *token = token_at(&core->tokens, handle);
+	*ret_place = (struct place){ NOTE_TOKEN, token->job, token->body,
+		token->body_bytes };
+	return true;
+}
+
+bool
+notes_find(const struct core *core, uint64_t id, struct job *job,
+    struct record *ret_record)
+{
+	struct place place;
+	if (!find_token(core, id, &place) && !find_attempt(core, id, &place))
+		return false;
 	*job = (struct job){ .id = id,
-		.body = token->body,
-		.body_bytes = token->body_bytes,
+		.body = place.body,
+		.body_bytes = place.body_bytes,
 		.state = JOB_READY,
 		.hints = 1 };
 	*ret_record = (struct record){ .job = job,
-		.note = NOTE_TOKEN,
-		.note_of = token->job,
+		.note = place.note,
+		.note_of = place.of,
 		.queue = span_of(NO_QUEUE) };
 	return true;
 }
@@ -110,6 +173,11 @@ void
 notes_moved(struct core *core, uint64_t id, uint64_t body)
 {
 	uint32_t handle = tokens_find_note(&core->tokens, id);
+	if (handle != 0) {
+		token_at(&core->tokens, handle)->body = body;
+		return;
+	}
+	handle = attempts_find(&core->attempts, id);
 	CHECK(handle != 0);
-	token_at(&core->tokens, handle)->body = body;
+	core_set_attempt(core, handle, body);
 }

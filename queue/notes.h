@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is kept beside the jobs, as records of the store: tokens of producers.
- * Here stands what such a note says in bytes.
+ * What is kept beside the jobs, as records of the store: tokens of producers,
+ * and certificates of attempts (core/certificate.h says what these say in
+ * bytes). Here stands what a token says.
  */
 #ifndef GSQ_QUEUE_NOTES_H
 #define GSQ_QUEUE_NOTES_H
@@ -19,8 +20,11 @@ struct span notes_body(const struct core *core, uint32_t token,
 /* Of what an enqueue says with its token: the same for the same job. */
 uint64_t notes_digest(struct span queue, struct span key, struct span body);
 
-/* The fact that such a note is, as its store has restored it. False for what no
- * notes_body has written. */
+/* Is it told by its body? */
+bool notes_need_body(const struct record *record);
+
+/* The fact that a note is, as its store has restored it. False for what no gsq
+ * has written. */
 bool notes_fact(const struct record *record, struct span body, int64_t now_ms,
     int64_t wall_ms, struct fact *ret_fact);
 

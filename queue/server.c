@@ -192,6 +192,19 @@ on_worker_up(void *context, const struct params_worker_up *params)
 	turn_step(&server->turn, &fact, (struct span){ 0 });
 }
 
+static struct remains
+remains_of_worker(const struct params_worker_down *params)
+{
+	struct remains remains = { .core = params->core };
+	if (params->signal != 0)
+		remains.known = REMAINS_SIGNAL;
+	else
+		remains.known = REMAINS_EXIT;
+	remains.signal = (uint8_t)params->signal;
+	remains.exit = (uint8_t)params->exit;
+	return remains;
+}
+
 static void
 on_worker_down(void *context, const struct params_worker_down *params)
 {
@@ -211,6 +224,7 @@ on_worker_down(void *context, const struct params_worker_down *params)
 	fact.worker_down.incarnation = params->incarnation;
 	fact.worker_down.planned = params->planned;
 	fact.worker_down.reason = span_of(reason);
+	fact.worker_down.remains = remains_of_worker(params);
 	turn_step(&server->turn, &fact, (struct span){ 0 });
 }
 

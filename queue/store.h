@@ -21,7 +21,7 @@
 
 /* What a record may be of, if it is not a job: something of its own that has an
  * id and a body, never changes, and is put and deleted as jobs are. */
-enum note_kind { NOTE_NONE, NOTE_TOKEN, NOTE_KIND_COUNT };
+enum note_kind { NOTE_NONE, NOTE_TOKEN, NOTE_ATTEMPT, NOTE_KIND_COUNT };
 
 /* One job or note as it is kept. Borrowed during the call. */
 struct record {

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/planted.h"
 #include "base/units.h"
+#include "core/autopsy.h"
 #include "core/pause.h"
 #include "queue/notes.h"
 #include "queue/settings.h"
@@ -141,8 +142,10 @@ static void
 restore_note(struct turn *turn, const struct record *record)
 {
 	const struct job *it = record->job;
-	struct span body = read_body(turn->log, it->body, it->body_bytes);
+	struct span body = { 0 };
 	struct fact fact;
+	if (notes_need_body(record))
+		body = read_body(turn->log, it->body, it->body_bytes);
 	if (notes_fact(record, body, clock_monotonic_ms(), clock_wall_at_0_ms(),
 		&fact))
 		core_step(&turn->core, &fact);
@@ -349,6 +352,49 @@ note(struct turn *turn, const struct wish *wish, struct span text)
 	core_set_note(&turn->core, wish->token, handle, (uint32_t)body.count);
 }
 
+/* A full disk has no room for it, and the job goes on without. */
+static void
+drop_certificate(struct turn *turn, const struct wish *wish)
+{
+	static struct log_limit limit = { .event = "certificate-dropped" };
+	autopsy_drop(&turn->core, wish->certificate);
+	if (log_allows(&limit))
+		log_event(LOG_WARNING, "certificate-dropped",
+		    "job=%" PRIu64 " bytes=%" PRIu32
+		    " hint=\"no room on the disk to keep what the attempt "
+		    "ended of; the job is safe\"",
+		    job_at(&turn->core.jobs, wish->job)->id, wish->words_bytes);
+}
+
+/* What an attempt ended of, in the same batch as what becomes of its job. */
+static void
+certify(struct turn *turn, const struct wish *wish)
+{
+	struct store *store = store_of(turn, durability_of(turn, wish->lane));
+	const struct span body = { buffer_front(&turn->core.certificates) +
+		    wish->words_at,
+		wish->words_bytes };
+	struct record record;
+	uint64_t handle = 0;
+	if (!store->operations->has_room(store, 1, body.count)) {
+		drop_certificate(turn, wish);
+		return;
+	}
+	begin_change(turn, wish->lane);
+	if (durability_of(turn, wish->lane) != DURABILITY_SYNC)
+		reserve_ids(turn, wish->id);
+	CHECK(notes_find(&turn->core, wish->id, &turn->note, &record));
+	must("put", store->operations->put(store, &record, body, &handle));
+	core_set_attempt(&turn->core, wish->certificate, handle);
+}
+
+struct span
+turn_certificate(struct turn *turn, const struct attempt *attempt)
+{
+	return read_body(attempt->in_memory ? turn->memory : turn->log,
+	    attempt->body, attempt->body_bytes);
+}
+
 static void
 forget_note(struct turn *turn, const struct wish *wish)
 {
@@ -442,6 +488,9 @@ carry_out(struct turn *turn, const struct wish *wish, const struct fact *fact,
 		break;
 	case WISH_NOTE:
 		note(turn, wish, fact->enqueue.token);
+		break;
+	case WISH_CERTIFY:
+		certify(turn, wish);
 		break;
 	case WISH_FORGET_NOTE:
 		forget_note(turn, wish);

@@ -129,6 +129,10 @@ void turn_wait(struct turn *turn);
 /* The body of a job, good until the next step. */
 struct span turn_body(struct turn *turn, const struct job *job);
 
+/* What the certificate of an attempt says (core/certificate.h); good until the
+ * next step, or the next body. */
+struct span turn_certificate(struct turn *turn, const struct attempt *attempt);
+
 /* Does what is due by either clock. */
 void turn_pass(struct turn *turn, int64_t now_ms);
 

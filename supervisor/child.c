@@ -406,12 +406,16 @@ child_tell_down(struct child *queue, const struct departed *departed)
 		return 0;
 	const struct death *death = &departed->death;
 	struct message_writer writer;
-	message_notification(
-	    &writer, &queue->channel.output, SPAN_LITERAL("worker_down"), 5);
+	message_notification(&writer, &queue->channel.output,
+	    SPAN_LITERAL("worker_down"), death->core ? 6 : 5);
 	put_worker(&writer, departed->id, departed->pid, departed->incarnation);
 	put_key(&writer, death->signal != 0 ? "signal" : "exit");
 	put_integer(
 	    &writer, death->signal != 0 ? death->signal : death->exit_code);
+	if (death->core) {
+		put_key(&writer, "core");
+		put_boolean(&writer, true);
+	}
 	put_key(&writer, "planned");
 	put_boolean(&writer, departed->planned);
 	int error = message_end(&writer);

@@ -559,6 +559,8 @@ define_limits(const char *which)
 	BYTES(LOG_LINE_BYTES_MAX);
 	BYTES(OUTPUT_LINE_BYTES_MAX);
 	BYTES(OUTPUT_JOB_BYTES_MAX);
+	BYTES(STDERR_BYTES_MAX);
+	COUNT(ATTEMPTS_KEPT);
 }
 
 static const struct maker {

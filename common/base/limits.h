@@ -110,6 +110,16 @@
  * attempts: where it begins to complain is what tells most. */
 #define STDERR_BYTES_MAX 4096
 
+/* The last attempts of a job of which it is known what they ended of: enough to
+ * see whether it is always the same. */
+#define ATTEMPTS_KEPT 10
+
+/* And of all jobs together, the oldest are forgotten first: a queue that fails
+ * for a night fills neither the disk nor, where jobs are kept in memory, that.
+ * 64 bytes of memory each. */
+#define CERTIFICATES_MAX       100000u
+#define CERTIFICATES_BYTES_MAX (64u * 1024 * 1024)
+
 /* One log line. At most PIPE_BUF, so that lines of several processes on one
  * pipe never mix. */
 #define LOG_LINE_BYTES_MAX 4096

@@ -46,13 +46,14 @@ come_back(struct core *core)
 	struct subscriber *absent = subscriber_at(&core->demand, core->absent);
 	if (absence->everything_died)
 		ending_of_subscriber(core, absent, VERDICT_LOST,
-		    SPAN_LITERAL("everything died while it ran"));
+		    SPAN_LITERAL("everything died while it ran"), NULL);
 	else if (absence->reason[0] != '\0')
 		ending_of_subscriber(
-		    core, absent, VERDICT_LOST, span_of(absence->reason));
+		    core, absent, VERDICT_LOST, span_of(absence->reason), NULL);
 	else
 		ending_of_subscriber(core, absent, VERDICT_RELEASE,
-		    SPAN_LITERAL("the queue restarted and no worker had it"));
+		    SPAN_LITERAL("the queue restarted and no worker had it"),
+		    NULL);
 	leave_if_empty(core);
 }
 

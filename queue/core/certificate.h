@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Of what a run died.
+ * The death certificate of an attempt: what a run that was not done ended of,
+ * and how that is kept in bytes.
  */
 #ifndef GSQ_CORE_CERTIFICATE_H
 #define GSQ_CORE_CERTIFICATE_H
 
+#include "base/buffer.h"
 #include "base/limits.h"
 #include "base/span.h"
+#include "core/retry.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,5 +39,26 @@ struct remains {
 
 /* The greatest number of a signal. */
 #define SIGNAL_MAX 64
+
+/* All of it; the texts are borrowed. */
+struct certificate {
+	enum verdict verdict;
+	uint32_t attempt; /* which one it was, be it counted or not */
+	uint32_t delivery;
+	int64_t began_wall_ms; /* 0: not known */
+	int64_t worker_pid;    /* 0: not known, as no name */
+	struct span worker;    /* at most NAME_BYTES_MAX */
+	struct span reason;    /* cut to REASON_BYTES_MAX */
+	struct remains remains;
+};
+
+/* Appends it; the bytes are good wherever they are read. False without memory,
+ * and nothing is appended. */
+bool certificate_write(
+    struct buffer *buffer, const struct certificate *certificate);
+
+/* The texts are inside of the bytes. False for what certificate_write does not
+ * write. */
+bool certificate_read(struct span bytes, struct certificate *ret_certificate);
 
 #endif

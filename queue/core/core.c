@@ -5,6 +5,7 @@
 #include "base/planted.h"
 #include "core/absent.h"
 #include "core/admit.h"
+#include "core/autopsy.h"
 #include "core/due.h"
 #include "core/ending.h"
 #include "core/expiry.h"
@@ -79,6 +80,7 @@ core_init(struct core *core, uint64_t next_id, uint64_t seed,
 	jobs_init(&core->jobs);
 	keys_init(&core->keys, seed);
 	tokens_init(&core->tokens, seed);
+	attempts_init(&core->attempts);
 	lanes_init(&core->lanes);
 	demand_init(&core->demand);
 	due_init(&core->due, &core->jobs);
@@ -101,6 +103,8 @@ core_release(struct core *core)
 	demand_release(&core->demand);
 	keys_release(&core->keys);
 	tokens_release(&core->tokens);
+	attempts_release(&core->attempts);
+	buffer_release(&core->certificates);
 	jobs_release(&core->jobs);
 }
 
@@ -153,10 +157,10 @@ on_introduced(struct core *core, const struct fact *fact)
 /* A worker lost its subscriber: to death, or to a new connection. */
 static void
 end_subscriber(struct core *core, struct subscriber *subscriber,
-    enum verdict verdict, struct span reason)
+    enum verdict verdict, struct span reason, const struct remains *remains)
 {
 	demand_unsubscribe(&core->demand, &core->lanes, subscriber);
-	ending_of_subscriber(core, subscriber, verdict, reason);
+	ending_of_subscriber(core, subscriber, verdict, reason, remains);
 	if (subscriber->connected)
 		demand_disown(subscriber); /* GONE is on its way */
 	else
@@ -174,7 +178,7 @@ on_worker_down(struct core *core, const struct fact *fact)
 	if (subscriber != NULL)
 		end_subscriber(core, subscriber,
 		    fact->worker_down.planned ? VERDICT_RELEASE : VERDICT_DIED,
-		    fact->worker_down.reason);
+		    fact->worker_down.reason, &fact->worker_down.remains);
 	else if (unheard && !fact->worker_down.planned)
 		absent_died(core, fact->worker_down.reason);
 	absent_settle(core);
@@ -198,7 +202,7 @@ act_on_silence(struct core *core)
 		}
 		/* It said that a supervisor watches over it, and none does. */
 		end_subscriber(core, subscriber, VERDICT_DIED,
-		    SPAN_LITERAL("the worker's connection broke"));
+		    SPAN_LITERAL("the worker's connection broke"), NULL);
 	}
 }
 
@@ -540,7 +544,7 @@ on_subscribe(struct core *core, const struct fact *fact)
 	if (older != NULL) {
 		adopt_claimed(core, subscriber, older);
 		end_subscriber(core, older, VERDICT_RELEASE,
-		    SPAN_LITERAL("the worker does not have it any more"));
+		    SPAN_LITERAL("the worker does not have it any more"), NULL);
 	}
 	core->answer = subscriber->handle;
 	struct wish *wish = wish_add(core, WISH_TELL);
@@ -646,7 +650,7 @@ on_gone(struct core *core, const struct fact *fact)
 	if (PLANTED(LEASE_KEPT_AT_DISCONNECT))
 		return;
 	ending_of_subscriber(core, subscriber, VERDICT_DIED,
-	    SPAN_LITERAL("the worker's connection broke"));
+	    SPAN_LITERAL("the worker's connection broke"), NULL);
 	demand_leave(&core->demand, subscriber);
 }
 
@@ -725,6 +729,7 @@ on_restore(struct core *core, const struct fact *fact)
 static void
 on_restored(struct core *core, const struct fact *fact)
 {
+	autopsy_restored(core);
 	absent_begin(
 	    core, fact->restored.everything_died, fact->restored.supervised);
 }
@@ -779,6 +784,7 @@ static void (*const steps[FACT_KIND_COUNT])(
 	[FACT_WORKER_DOWN] = on_worker_down,
 	[FACT_RESTORE_GATE] = on_restore_gate,
 	[FACT_RESTORE_TOKEN] = repetition_restore,
+	[FACT_RESTORE_ATTEMPT] = autopsy_restore,
 	[FACT_RESTORE] = on_restore,
 	[FACT_RESTORED] = on_restored,
 	[FACT_INTRODUCED] = on_introduced,
@@ -798,6 +804,8 @@ core_step(struct core *core, const struct fact *fact)
 	CHECK(core->admitted == 0 || fact->kind == FACT_ENQUEUE);
 	core->now_ms = fact->now_ms;
 	core->wish_count = 0;
+	core->first_note = core->next_id;
+	buffer_consume(&core->certificates, buffer_count(&core->certificates));
 	core->refusal = REFUSAL_NONE;
 	core->words = "";
 	core->retry_after_ms = 0;
@@ -824,4 +832,10 @@ core_set_note(
 	struct token *token = token_at(&core->tokens, handle);
 	token->body = body;
 	token->body_bytes = body_bytes;
+}
+
+void
+core_set_attempt(struct core *core, uint32_t attempt, uint64_t body)
+{
+	attempt_at(&core->attempts, attempt)->body = body;
 }

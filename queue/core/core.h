@@ -13,6 +13,7 @@
 #include "base/name.h"
 #include "base/random.h"
 #include "base/refusal.h"
+#include "core/attempts.h"
 #include "core/certificate.h"
 #include "core/demand.h"
 #include "core/due.h"
@@ -72,6 +73,7 @@ enum fact_kind {
 	FACT_WORKER_DOWN,
 	FACT_RESTORE_GATE,
 	FACT_RESTORE_TOKEN,
+	FACT_RESTORE_ATTEMPT,
 	FACT_RESTORE,
 	FACT_RESTORED,
 	FACT_INTRODUCED,
@@ -191,6 +193,11 @@ struct fact {
 			struct token token; /* its note, its body, ... */
 			struct span text;
 		} restore_token;
+		/* A certificate, told behind its job. */
+		struct {
+			struct attempt attempt; /* its note, its body, ... */
+			uint64_t job;		/* id */
+		} restore_attempt;
 		/* What the supervisor says of its workers. INTRODUCED: of all
 		 * that were alive when the queue started it has said so. */
 		struct {
@@ -203,6 +210,7 @@ struct fact {
 			int64_t incarnation;
 			bool planned;	    /* its jobs do not count */
 			struct span reason; /* "signal 9 (KILL)" */
+			struct remains remains;
 		} worker_down;
 		/* A job as the store remembers it, told before anything else
 		 * and in the order of the ids; the worker of a running one is
@@ -241,6 +249,8 @@ enum wish_kind {
 	WISH_REPLACE, /* the job has another body, unless that is the same */
 	WISH_FORGET,  /* the job is gone: id, body */
 	WISH_NOTE,    /* keep the token, with that id */
+	WISH_CERTIFY, /* keep the certificate, with that id, if there is room
+		       * for it */
 	WISH_FORGET_NOTE, /* it is over: id, body */
 	WISH_DELIVER,	  /* send the job to the subscriber */
 	WISH_STOP,	  /* ask the subscriber to end that run of the job */
@@ -286,6 +296,9 @@ struct wish {
 	bool with_body;	       /* SAVE */
 	bool in_memory;	       /* FORGET_NOTE: where it was kept */
 	uint32_t token;	       /* handle; NOTE */
+	uint32_t certificate;  /* handle; CERTIFY */
+	uint32_t words_bytes;  /* CERTIFY: what it says, in core.certificates */
+	size_t words_at;
 	uint32_t job; /* handle; SAVE, DELIVER, STOP; TELL: 0 when gone */
 	uint32_t subscriber; /* handle; DELIVER, STOP, CUT_OFF; TELL: 0 when
 			      * none */
@@ -363,6 +376,9 @@ struct core {
 	uint32_t undo_lane;   /* of the last PAUSE or DRAIN */
 	struct lane_gate undo_gate;
 	struct tokens tokens;
+	struct attempts attempts;
+	struct buffer certificates; /* what those of the last step say */
+	uint64_t first_note;	    /* ids from there on are of the last step */
 	struct roll roll;
 	struct absence absence;
 	uint32_t absent;   /* handle of the subscriber that stands for all whose
@@ -435,5 +451,8 @@ void core_set_body(struct core *core, uint32_t job, uint64_t body);
 /* The same of a NOTE. */
 void core_set_note(
     struct core *core, uint32_t token, uint64_t body, uint32_t body_bytes);
+
+/* The same of a CERTIFY; one that was not kept, autopsy_drop is told of. */
+void core_set_attempt(struct core *core, uint32_t attempt, uint64_t body);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/planted.h"
+#include "core/autopsy.h"
 #include "core/due.h"
 #include "core/expiry.h"
 #include "core/lease.h"
@@ -66,6 +67,7 @@ void
 ending_forget(struct core *core, uint32_t handle)
 {
 	wish_forget(core, handle);
+	autopsy_forget(core, handle);
 	line_leave(core, handle);
 	line_forget(core, handle);
 	expiry_end(core, handle);
@@ -173,6 +175,8 @@ ending_of_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 	struct subscriber *subscriber =
 	    subscriber_at(&core->demand, job->place);
 	enum verdict verdict = judge(core, job, outcome);
+	const struct certificate certificate =
+	    autopsy_of_run(core, handle, outcome, verdict);
 	bool crashed = count_crash(job, outcome, verdict);
 	uint32_t max_attempts = job_terms(&core->jobs, job).max_attempts;
 	if (max_attempts == 0)
@@ -221,6 +225,8 @@ ending_of_run(struct core *core, uint32_t handle, const struct outcome *outcome)
 		lanes_note(&core->lanes, lane);
 	} else {
 		settle(core, lane, handle, &retry);
+		if (autopsy_is_due(verdict))
+			autopsy_keep(core, handle, &certificate);
 	}
 }
 
@@ -241,13 +247,15 @@ match_lanes(struct core *core, size_t first_wish)
 
 void
 ending_of_subscriber(struct core *core, struct subscriber *subscriber,
-    enum verdict verdict, struct span reason)
+    enum verdict verdict, struct span reason, const struct remains *remains)
 {
 	struct outcome outcome = {
 		.verdict = verdict,
 		.crashed = verdict == VERDICT_DIED,
 		.reason = reason,
 	};
+	if (remains != NULL)
+		outcome.remains = *remains;
 	size_t first_wish = core->wish_count;
 	/* The last one first: each goes in front of the one before it. */
 	while (subscriber->running.tail != 0)

@@ -15,10 +15,10 @@ void ending_of_run(
 /*
  * All jobs that a subscriber holds come back, in the order in which they were
  * delivered, ahead of the others, and meet whoever asks. verdict: RELEASE, DIED
- * or LOST.
+ * or LOST. remains: of the worker, or NULL.
  */
 void ending_of_subscriber(struct core *core, struct subscriber *subscriber,
-    enum verdict verdict, struct span reason);
+    enum verdict verdict, struct span reason, const struct remains *remains);
 
 /* A job that waits has expired. Matches. */
 void ending_of_use(struct core *core, uint32_t job);

@@ -349,6 +349,20 @@ job_set_reason(struct jobs *jobs, struct job *job, struct span reason)
 	extras->reason[count] = '\0';
 }
 
+struct attempt_list *
+job_attempts(const struct jobs *jobs, const struct job *job)
+{
+	return job->extras != 0 ? &extras_at(jobs, job->extras)->attempts
+				: NULL;
+}
+
+struct attempt_list *
+job_make_attempts(struct jobs *jobs, struct job *job)
+{
+	struct extras *extras = take_extras(jobs, job);
+	return extras != NULL ? &extras->attempts : NULL;
+}
+
 bool
 terms_are_own(const struct job_terms *terms)
 {

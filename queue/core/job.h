@@ -26,6 +26,7 @@
 #include "base/map.h"
 #include "base/slab.h"
 #include "base/span.h"
+#include "core/attempts.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -96,10 +97,11 @@ enum lease_phase {
 /* What there is of a job while it runs. */
 struct lease {
 	uint32_t job;
-	uint32_t msgid; /* the delivery's request; 0: its connection has ended
-			 * since */
-	uint32_t place; /* position in the heap of leases; 0: not there */
-	uint8_t phase;	/* enum lease_phase */
+	uint32_t msgid;	 /* the delivery's request; 0: its connection has ended
+			  * since */
+	uint32_t place;	 /* position in the heap of leases; 0: not there */
+	uint8_t phase;	 /* enum lease_phase */
+	bool is_resumed; /* it began before this queue process did */
 	int64_t act_at_ms; /* when its phase is over */
 	int64_t end_ms;	   /* when its time is over; INT64_MAX: never */
 };
@@ -115,7 +117,7 @@ struct job_terms {
 				* monotonic */
 };
 
-/* What few jobs have: a failure, ids of others, terms. */
+/* What few jobs have: failures, ids of others, terms. */
 struct extras {
 	char reason[REASON_BYTES_MAX + 1]; /* of the last failure */
 	uint8_t alias_count;
@@ -123,6 +125,7 @@ struct extras {
 	struct job_terms terms;
 	uint32_t expiry_place; /* position in the heap of expiries; 0: not
 				* there */
+	struct attempt_list attempts;
 };
 
 /* The id of a job that was folded into another one. */
@@ -245,6 +248,13 @@ bool terms_are_own(const struct job_terms *terms);
 bool job_set_terms(
     struct jobs *jobs, struct job *job, const struct job_terms *terms);
 struct job_terms job_terms(const struct jobs *jobs, const struct job *job);
+
+/* The certificates of a job, which may have none, or NULL. */
+struct attempt_list *job_attempts(
+    const struct jobs *jobs, const struct job *job);
+
+/* The same, to add one; NULL without memory. */
+struct attempt_list *job_make_attempts(struct jobs *jobs, struct job *job);
 
 /* The reason of the last failure, "" when there was none. */
 const char *job_reason(const struct jobs *jobs, const struct job *job);

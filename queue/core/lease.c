@@ -116,6 +116,7 @@ lease_begin_absent(struct core *core, uint32_t handle)
 {
 	struct lease *lease = take(core, handle);
 	lease->end_ms = lease->act_at_ms = INT64_MAX;
+	lease->is_resumed = true;
 }
 
 void

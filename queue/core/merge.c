@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/merge.h"
 
+#include "core/autopsy.h"
+
 #include "base/check.h"
 #include "core/due.h"
 #include "core/expiry.h"
@@ -176,6 +178,7 @@ fold(struct core *core, uint32_t handle, uint32_t other_handle)
 	jobs_add_alias(&core->jobs, handle, other->id);
 	tell_folded(core, job, other);
 	wish_forget(core, other_handle);
+	autopsy_forget(core, other_handle);
 	line_remove(core, other_handle);
 	return true;
 }

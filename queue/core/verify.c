@@ -581,6 +581,73 @@ verify_tokens(const struct core *core)
 	return NULL;
 }
 
+static const char *
+verify_attempts_of(const struct core *core, uint32_t handle,
+    const struct attempt_list *list, size_t *ret_count)
+{
+	const struct attempts *attempts = &core->attempts;
+	uint32_t count = 0, last = 0;
+	for (uint32_t at = list->first; at != 0;
+	     at = attempt_at(attempts, at)->later) {
+		const struct attempt *attempt = attempt_at(attempts, at);
+		HOLDS(attempt->job == handle);
+		HOLDS(attempt->earlier == last);
+		HOLDS(last == 0 ||
+		    attempt->note > attempt_at(attempts, last)->note);
+		last = at;
+		count++;
+	}
+	HOLDS(last == list->last);
+	HOLDS(count == list->count);
+	HOLDS(count <= ATTEMPTS_KEPT);
+	*ret_count += count;
+	return NULL;
+}
+
+/* Those that stand in the list of a job, and those that have none. */
+static const char *
+verify_owners(const struct core *core, size_t without)
+{
+	size_t count = without;
+	for (uint32_t handle = core->jobs.oldest; handle != 0;
+	     handle = jobs_next(&core->jobs, handle)) {
+		const struct attempt_list *list =
+		    job_attempts(&core->jobs, job_at(&core->jobs, handle));
+		const char *broken = list != NULL
+		    ? verify_attempts_of(core, handle, list, &count)
+		    : NULL;
+		if (broken != NULL)
+			return broken;
+	}
+	HOLDS(count == core->attempts.slab.used);
+	return NULL;
+}
+
+static const char *
+verify_attempts(const struct core *core)
+{
+	const struct attempts *attempts = &core->attempts;
+	size_t count = 0, without = 0;
+	uint64_t bytes = 0;
+	uint32_t last = 0;
+	for (uint32_t at = attempts->oldest; at != 0;
+	     at = attempt_at(attempts, at)->newer) {
+		const struct attempt *attempt = attempt_at(attempts, at);
+		HOLDS(attempt->note > 0 && attempt->note < core->next_id);
+		HOLDS(attempts_find(attempts, attempt->note) == at);
+		HOLDS(attempt->older == last);
+		without += attempt->job == 0;
+		bytes += attempt->body_bytes;
+		last = at;
+		count++;
+	}
+	HOLDS(last == attempts->newest);
+	HOLDS(count == attempts->slab.used);
+	HOLDS(count == attempts->by_note.count);
+	HOLDS(bytes == attempts->bytes);
+	return verify_owners(core, without);
+}
+
 const char *
 verify_core(const struct core *core)
 {
@@ -604,6 +671,8 @@ verify_core(const struct core *core)
 		broken = verify_tokens(core);
 	if (broken == NULL)
 		broken = verify_expiries(core);
+	if (broken == NULL)
+		broken = verify_attempts(core);
 	if (broken == NULL)
 		broken = verify_all(core, &found);
 	if (broken == NULL)

@@ -11,6 +11,7 @@
  *
  * Input: how it begins, the restored jobs, then facts.
  */
+#include "core/autopsy.h"
 #include "core/core.h"
 #include "core/pause.h"
 #include "tests/fuzz/fuzz.h"
@@ -100,6 +101,13 @@ client_from(struct source *source)
 
 /* ---- the model ---- */
 
+/* Of jobs; certificates have ids, too, and there may be more. */
+static uint64_t
+known_ids(void)
+{
+	return last_id < JOBS_MAX ? last_id : JOBS_MAX - 1;
+}
+
 static struct model_job *
 model_of(uint64_t id)
 {
@@ -127,7 +135,7 @@ static unsigned
 running_in(unsigned lane)
 {
 	unsigned count = 0;
-	for (uint64_t id = 1; id <= last_id; id++)
+	for (uint64_t id = 1; id <= known_ids(); id++)
 		count +=
 		    jobs[id].stand == STAND_RUNNING && jobs[id].lane == lane;
 	return count;
@@ -268,6 +276,27 @@ see_note(const struct wish *wish)
 	core_set_note(&core, wish->token, wish->id * 3, 1);
 }
 
+/* Now and then there is no room for it. */
+static void
+see_certify(const struct wish *wish)
+{
+	struct certificate certificate;
+	const char *words = buffer_front(&core.certificates) + wish->words_at;
+	CHECK(wish->id > last_id);
+	CHECK(certificate_read(
+	    (struct span){ words, wish->words_bytes }, &certificate));
+	CHECK(autopsy_is_due(certificate.verdict));
+	/* It may have been given out again in the same step. */
+	CHECK(job_at(&core.jobs, wish->job)->delivery >= certificate.delivery);
+	last_id = wish->id;
+	if (wish->id < JOBS_MAX)
+		jobs[wish->id].stand = STAND_OVER;
+	if (wish->id % 16 == 7)
+		autopsy_drop(&core, wish->certificate);
+	else
+		core_set_attempt(&core, wish->certificate, wish->id * 3);
+}
+
 static void
 see_wishes(void)
 {
@@ -300,6 +329,9 @@ see_wishes(void)
 		case WISH_NOTE:
 			see_note(wish);
 			break;
+		case WISH_CERTIFY:
+			see_certify(wish);
+			break;
 		case WISH_FORGET_NOTE:
 			CHECK(wish->body == wish->id * 3);
 			break;
@@ -328,7 +360,7 @@ stand_of(uint64_t id)
 static void
 compare(void)
 {
-	for (uint64_t id = 1; id <= last_id; id++) {
+	for (uint64_t id = 1; id <= known_ids(); id++) {
 		enum stand wanted = jobs[id].stand;
 		if (wanted == STAND_NONE)
 			wanted = STAND_OVER;
@@ -585,7 +617,7 @@ running_from(struct source *source)
 static bool
 stands_for(uint32_t subscriber, uint64_t msgid)
 {
-	for (uint64_t id = 1; id <= last_id; id++)
+	for (uint64_t id = 1; id <= known_ids(); id++)
 		if (jobs[id].stand == STAND_RUNNING && msgid != 0 &&
 		    jobs[id].runner == subscriber && jobs[id].msgid == msgid)
 			return true;
@@ -658,7 +690,7 @@ steer(struct source *source, enum fact_kind kind)
 	struct fact fact = { .kind = kind };
 	fact.steer.id = source_byte(source);
 	enum stand before =
-	    fact.steer.id <= last_id ? stand_of(fact.steer.id) : STAND_NONE;
+	    fact.steer.id <= known_ids() ? stand_of(fact.steer.id) : STAND_NONE;
 	tell(&fact);
 	if (core.refusal != REFUSAL_NONE)
 		return;

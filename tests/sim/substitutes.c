@@ -70,6 +70,7 @@ static const struct {
 } telling[] = {
 	{ "store-cut", SIGHT_TORN_TAIL_CUT },
 	{ "store-full", SIGHT_DISK_FULL },
+	{ "certificate-dropped", SIGHT_CERTIFICATE_DROPPED },
 	{ "store-has-room", SIGHT_DISK_FULL_AND_BACK },
 	{ "cut-off", SIGHT_OVERSTAYED_CUT_OFF },
 };

@@ -94,10 +94,8 @@ on_run_end(void *context)
 }
 
 static struct outcome
-draw_outcome(void)
+draw_failure(void)
 {
-	if (!strikes(FAULT_FAIL_JOBS))
-		return (struct outcome){ .verdict = OUTCOME_DONE };
 	uint64_t what = draw(20);
 	if (what == 0) /* for good: dead jobs stay, and worlds are small */
 		return outcome_of_exit(65, 0, 0);
@@ -106,6 +104,20 @@ draw_outcome(void)
 	if (what < 9)
 		return outcome_of_signal(SIGSEGV);
 	return outcome_of_exit(1, 0, 0);
+}
+
+/* What fails complains, some of it at length. */
+static struct outcome
+draw_outcome(void)
+{
+	static const char complaints[STDERR_BYTES_MAX] = "oh dear";
+	if (!strikes(FAULT_FAIL_JOBS))
+		return (struct outcome){ .verdict = OUTCOME_DONE };
+	struct outcome outcome = draw_failure();
+	outcome.measured = true;
+	outcome.errors.bytes = complaints;
+	outcome.errors.count = draw(4) != 0 ? draw(200) : draw(4096);
+	return outcome;
 }
 
 static int64_t

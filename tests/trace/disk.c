@@ -8,6 +8,7 @@
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct record {
 	bool is_there;
@@ -20,9 +21,18 @@ struct record {
 	size_t alias_count;
 };
 
+/* A certificate, which never changes. */
+struct note {
+	bool is_there;
+	uint64_t job;
+	char words[256];
+	uint32_t words_bytes;
+};
+
 struct kept {
 	struct record last;
 	struct record before;
+	struct note note;
 };
 
 static struct {
@@ -75,6 +85,46 @@ save(uint64_t id, uint32_t handle)
 	    &record->reason, "%s", job_reason(&story.core.jobs, &record->job));
 }
 
+/* Where its words are, as a store would say. */
+static uint64_t
+place_of(uint64_t id)
+{
+	return 1000 + id;
+}
+
+static void
+certify(const struct wish *wish)
+{
+	struct note *note = &kept_of(wish->id)->note;
+	note->is_there = true;
+	note->job = job_at(&story.core.jobs, wish->job)->id;
+	CHECK(wish->words_bytes <= sizeof(note->words));
+	memcpy(note->words,
+	    buffer_front(&story.core.certificates) + wish->words_at,
+	    wish->words_bytes);
+	note->words_bytes = wish->words_bytes;
+	core_set_attempt(&story.core, wish->certificate, place_of(wish->id));
+}
+
+static void
+forget_note(const struct wish *wish)
+{
+	struct note *note = &kept_of(wish->id)->note;
+	CHECK(note->is_there && wish->body == place_of(wish->id));
+	CHECK(wish->body_bytes == note->words_bytes);
+	note->is_there = false;
+}
+
+bool
+disk_certificate(uint64_t note, struct certificate *ret_certificate)
+{
+	const struct kept *kept = kept_of(note);
+	return kept->note.is_there &&
+	    certificate_read(
+		(struct span){ kept->note.words, kept->note.words_bytes },
+		ret_certificate);
+}
+
 void
 disk_follow(const struct fact *fact)
 {
@@ -87,6 +137,10 @@ disk_follow(const struct fact *fact)
 			save(wish->id, wish->job);
 		else if (wish->kind == WISH_FORGET)
 			next_record(wish->id);
+		else if (wish->kind == WISH_CERTIFY)
+			certify(wish);
+		else if (wish->kind == WISH_FORGET_NOTE)
+			forget_note(wish);
 	}
 }
 
@@ -122,10 +176,9 @@ restore_gates(void)
 	}
 }
 
-void
-disk_restore(void)
+static void
+restore_jobs(void)
 {
-	restore_gates();
 	/* Telling grows nothing: every id is known already. */
 	for (uint64_t id = 1; id <= job_count; id++) {
 		struct record record = jobs[id - 1].last;
@@ -139,6 +192,24 @@ disk_restore(void)
 		fact.restore.alias_count = record.alias_count;
 		fact.restore.reason = span_of(record.reason.text);
 		fact.restore.terms = record.terms;
+		tell(&fact);
+	}
+}
+
+void
+disk_restore(void)
+{
+	restore_gates();
+	restore_jobs();
+	for (uint64_t id = 1; id <= job_count; id++) {
+		const struct note *note = &jobs[id - 1].note;
+		if (!note->is_there)
+			continue;
+		struct fact fact = { .kind = FACT_RESTORE_ATTEMPT };
+		fact.restore_attempt.job = note->job;
+		fact.restore_attempt.attempt = (struct attempt){ .note = id,
+			.body = place_of(id),
+			.body_bytes = note->words_bytes };
 		tell(&fact);
 	}
 }

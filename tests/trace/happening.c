@@ -244,8 +244,10 @@ render(size_t at)
 	case WISH_KILL:
 		happens("kill %s", worker_of_pid(story.core.wishes[at].pid));
 		return 1;
-	case WISH_NOTE:
+	case WISH_CERTIFY:
 	case WISH_FORGET_NOTE:
+		return 1; /* looked at by "certificates" */
+	case WISH_NOTE:
 		fail("a note of a token: no trace has any");
 	case WISH_FORGET:
 		fail("%s is forgotten, and nobody is told",

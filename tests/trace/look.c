@@ -205,6 +205,33 @@ do_job(struct line *line)
 	end_of_line(line);
 }
 
+/* "certificates 10 1 fail 2 died": of its last attempts, the last one last. */
+void
+do_certificates(struct line *line)
+{
+	const char *label = next_word(line, "a job");
+	uint32_t handle = jobs_find(&story.core.jobs, id_of_label(label));
+	story.expectations++;
+	if (handle == 0)
+		fail("%s is gone", label);
+	const struct attempts *attempts = &story.core.attempts;
+	const struct attempt_list *list =
+	    job_attempts(&story.core.jobs, job_at(&story.core.jobs, handle));
+	uint32_t at = list != NULL ? list->first : 0;
+	for (; at != 0; at = attempt_at(attempts, at)->later) {
+		struct certificate is;
+		if (!disk_certificate(attempt_at(attempts, at)->note, &is))
+			fail("the disk has not what %s ended of", label);
+		check_number("attempt",
+		    next_number(line, "an attempt", UINT16_MAX), is.attempt);
+		const char *wanted = next_word(line, "an outcome");
+		if (strcmp(wanted, verdict_name(is.verdict)) != 0)
+			fail("attempt %u was %s", (unsigned)is.attempt,
+			    verdict_name(is.verdict));
+	}
+	end_of_line(line);
+}
+
 /* "wake 2s", "wake 1800ms..2200ms", "wake never" */
 void
 do_wake(struct line *line)

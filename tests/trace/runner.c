@@ -47,6 +47,7 @@ static const struct verb {
 	{ "totals", false, do_totals },
 	{ "order", false, do_order },
 	{ "job", false, do_job },
+	{ "certificates", false, do_certificates },
 	{ "wake", false, do_wake },
 };
 

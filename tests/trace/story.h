@@ -158,6 +158,9 @@ void do_expect(struct line *line);
 /* What the core has just been told and wished. */
 void disk_follow(const struct fact *fact);
 
+/* What the certificate with that note says; false when there is none. */
+bool disk_certificate(uint64_t note, struct certificate *ret_certificate);
+
 /* The last record of a job is lost, and the one before counts. */
 void disk_lose_last(uint64_t id);
 
@@ -174,6 +177,7 @@ void do_counts(struct line *line);
 void do_totals(struct line *line);
 void do_order(struct line *line);
 void do_job(struct line *line);
+void do_certificates(struct line *line);
 void do_wake(struct line *line);
 
 /* ---- steps (step.c, restart.c) and those of workers (worker.c) ---- */

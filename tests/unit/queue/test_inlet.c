@@ -45,6 +45,13 @@ fake_begin(struct store *store)
 	return 0;
 }
 
+static bool
+fake_has_room(struct store *store, uint32_t jobs, uint64_t bytes)
+{
+	(void)store, (void)jobs, (void)bytes;
+	return true;
+}
+
 static int
 fake_put(struct store *store, const struct record *record, struct span body,
     uint64_t *ret_body)
@@ -85,6 +92,7 @@ fake_progress(struct store *store, int64_t now_ms)
 static const struct store_operations fake_operations = {
 	.load = fake_load,
 	.begin = fake_begin,
+	.has_room = fake_has_room,
 	.put = fake_put,
 	.update = fake_update,
 	.delete = fake_delete,

@@ -73,8 +73,10 @@ fake_put(struct store *store, const struct record *record, struct span body,
 {
 	(void)store;
 	uint64_t id = record->job->id;
-	note("put %d", (int)id);
-	memcpy(bodies[id], body.bytes, body.count);
+	note(record->note == NOTE_ATTEMPT ? "certify %d of %d" : "put %d",
+	    (int)id, (int)record->note_of);
+	if (record->note == NOTE_NONE)
+		memcpy(bodies[id], body.bytes, body.count);
 	*ret_body = id;
 	return 0;
 }
@@ -447,6 +449,82 @@ Test(turn, a_stale_answer_changes_nothing)
 	happened();
 	cr_assert_eq(answer_done(worker, 7), REFUSAL_STALE);
 	cr_assert_str_eq(happened(), "");
+}
+
+static void
+answer_failed(uint32_t subscriber, uint64_t msgid)
+{
+	struct fact fact = {
+		.kind = FACT_ANSWER, .now_ms = 1, .subscriber = subscriber
+	};
+	fact.answer.msgid = msgid;
+	fact.answer.outcome =
+	    (struct outcome){ .verdict = VERDICT_FAIL, .delay_ms = 0 };
+	cr_assert_eq(turn_step(&turn, &fact, (struct span){ 0 }), REFUSAL_NONE);
+}
+
+Test(turn, what_an_attempt_ended_of_is_kept_with_what_becomes_of_its_job)
+{
+	uint32_t worker = subscribe();
+	ask(worker, 1);
+	enqueue("a");
+	turn_end(&turn, 1);
+	happened();
+	answer_failed(worker, 1);
+	cr_assert_str_eq(
+	    happened(), "tell failed begin update 1 certify 2 of 1");
+	turn_end(&turn, 1);
+	cr_assert_str_eq(happened(), "leaves commit committed");
+	struct record record;
+	cr_assert(fake.owner.find(fake.owner.context, 2, &record));
+	cr_expect_eq(record.note, NOTE_ATTEMPT);
+	cr_expect_eq(record.note_of, 1);
+	cr_expect_gt(record.job->body_bytes, 0);
+	fake.owner.moved(fake.owner.context, 2, 9);
+	cr_assert(fake.owner.find(fake.owner.context, 2, &record));
+	cr_expect_eq(record.job->body, 9);
+	enqueue("b");
+	cr_expect_eq(turn.core.answer, 3, "its id is its own");
+}
+
+Test(turn, where_there_is_no_room_the_job_goes_on_without_certificate)
+{
+	struct record record;
+	uint32_t worker = subscribe();
+	ask(worker, 1);
+	enqueue("a");
+	turn_end(&turn, 1);
+	happened();
+	has_room = false;
+	answer_failed(worker, 1);
+	cr_assert_str_eq(happened(), "tell failed begin update 1");
+	cr_expect_not(fake.owner.find(fake.owner.context, 2, &record));
+	cr_expect_eq(turn.core.attempts.slab.used, 0);
+}
+
+Test(turn, a_certificate_is_restored_to_its_job)
+{
+	struct job job = { .id = 1,
+		.state = JOB_DEAD,
+		.cause = CAUSE_EXHAUSTED,
+		.delivery = 1,
+		.attempt = 1 };
+	struct record record = { .job = &job, .queue = SPAN_LITERAL("q") };
+	fake.owner.restore(fake.owner.context, &record);
+	struct job it = {
+		.id = 2, .state = JOB_READY, .body = 77, .body_bytes = 60
+	};
+	record = (struct record){ .job = &it,
+		.note = NOTE_ATTEMPT,
+		.note_of = 1,
+		.queue = SPAN_LITERAL("-") };
+	fake.owner.restore(fake.owner.context, &record);
+	const struct core *core = &turn.core;
+	const struct attempt_list *list =
+	    job_attempts(&core->jobs, job_at(&core->jobs, core->jobs.oldest));
+	cr_assert(list != NULL && list->count == 1);
+	cr_expect_eq(attempt_at(&core->attempts, list->first)->body, 77);
+	cr_expect_eq(attempt_at(&core->attempts, list->first)->note, 2);
 }
 
 Test(turn, the_store_says_whether_there_is_room)
