@@ -242,7 +242,8 @@ hear_stop(struct foreigner *self, const struct message *message)
 	note("foreign holder %lld is to stop job %lld, delivery %lld",
 	    self->holder, params.id, params.delivery, 0);
 	oracle_stop_heard((uint64_t)params.id, params.delivery);
-	oracle_stops((uint64_t)params.id, params.delivery, params.reason);
+	oracle_stops((uint64_t)params.id, params.delivery, params.reason,
+	    stream_is_over(self->talker.fd));
 	for (unsigned i = 0; i < JOBS_MAX; i++)
 		if (self->jobs[i].id == (uint64_t)params.id)
 			stop_job(self, &self->jobs[i]);

@@ -90,9 +90,10 @@ void oracle_run_ends(uint32_t holder, uint64_t id);
 void oracle_said(uint32_t holder, uint64_t id, int64_t delivery, enum said said,
     bool crashed);
 
-/* Whoever had it was asked to end that run; and has it still. */
+/* Whoever had it was asked to end that run; and has it still. late: by a queue
+ * that is dead, so that what was told the next one does not count. */
 void oracle_stop_heard(uint64_t id, int64_t delivery);
-void oracle_stops(uint64_t id, int64_t delivery, struct span reason);
+void oracle_stops(uint64_t id, int64_t delivery, struct span reason, bool late);
 
 /* The queue confirmed it. again: on a connection after the one that brought
  * the job. */

@@ -238,12 +238,12 @@ steered_stays_dead(const struct known *job, bool again)
 /* ---- time ---- */
 
 static void
-check_time(const struct known *job, int64_t delivery)
+check_time(const struct known *job, int64_t delivery, bool late)
 {
 	const struct queue_rules *rules = oracle_rules(job);
 	int64_t now_us = time_now_us();
 	bool was_touched = job->was_touched || keys_is_steered(job);
-	bool is_touched = job->touched_us > 0 &&
+	bool is_touched = !late && job->touched_us > 0 &&
 	    job->touched_delivery == delivery &&
 	    job->touched_life == queue_life();
 	if (rules->ttr_ms == 0 && !was_touched)
@@ -275,14 +275,14 @@ oracle_stop_heard(uint64_t id, int64_t delivery)
 }
 
 void
-oracle_stops(uint64_t id, int64_t delivery, struct span reason)
+oracle_stops(uint64_t id, int64_t delivery, struct span reason, bool late)
 {
 	const struct known *job = oracle_job(id);
 	if (job == NULL)
 		broken("nothing unknown appears", "job %llu is to be stopped",
 		    (unsigned long long)id);
 	if (span_is_text(reason, "timeout"))
-		check_time(job, delivery);
+		check_time(job, delivery, late);
 	else if (!span_is_text(reason, "cancelled") ||
 	    (!job->unwanted && !keys_is_steered(job)))
 		broken("a run is stopped only for a reason", "job %llu: %.*s",

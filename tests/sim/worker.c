@@ -232,7 +232,8 @@ on_end_asked(
 	struct run *run = job->context;
 	note("worker %lld is to stop job %lld, delivery %lld",
 	    worker->process.pid, params->id, params->delivery, 0);
-	oracle_stops(job->id, params->delivery, params->reason);
+	oracle_stops(job->id, params->delivery, params->reason,
+	    stream_is_over(worker->session.peer.fd));
 	if (run->asked || run->stopped)
 		return;
 	if (fault_rate(FAULT_DEAF) > 0 && chance(700)) {
