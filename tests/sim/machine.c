@@ -371,7 +371,16 @@ frame_over(
 	return false;
 }
 
-/* The last frame that one behind it says was safe. */
+/* Would it be there after a power cut? Behind a sync that failed what was
+ * written counts as clean, and is not. */
+static bool
+is_safe(const struct disk_file *file, uint64_t at, uint64_t bytes)
+{
+	return at + bytes <= file->room &&
+	    memcmp(file->seen + at, file->stable + at, bytes) == 0;
+}
+
+/* The last frame that one behind it, which is safe as well, says was safe. */
 static uint64_t
 vouched_for(const struct disk *disk)
 {
@@ -383,9 +392,9 @@ vouched_for(const struct disk *disk)
 		for (uint64_t at = 0; is_segment(disk, i) &&
 		     at + FRAME_HEADER_BYTES <= file->bytes;
 		     at += DISK_SECTOR_BYTES)
-			if (!file->dirty[at / DISK_SECTOR_BYTES] &&
-			    frame_read(file->seen + at, 0, &frame) &&
-			    frame.synced_through > through)
+			if (frame_read(file->seen + at, 0, &frame) &&
+			    frame.synced_through > through &&
+			    is_safe(file, at, frame_bytes(frame.payload_bytes)))
 				through = frame.synced_through;
 	}
 	return through;
@@ -399,7 +408,7 @@ may_rot(const struct disk_file *file, uint64_t offset)
 	const char *bytes = file->seen + offset;
 	struct frame frame;
 	bool is_written = false;
-	if (file->dirty[offset / DISK_SECTOR_BYTES])
+	if (!is_safe(file, offset, ROT_BYTES))
 		return false;
 	for (unsigned i = 0; i < ROT_BYTES; i++)
 		is_written |= bytes[i] != 0;
