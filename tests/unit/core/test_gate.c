@@ -416,7 +416,7 @@ Test(gate, a_burst_begins_at_once_and_the_others_one_by_one)
 Test(gate, a_quiet_time_fills_the_bucket_and_no_further)
 {
 	limit_rate(10, 1000, 3);
-	asks_for(9);
+	asks_for(20);
 	for (int i = 0; i < 3; i++)
 		enqueue("mail");
 	pass(200);
