@@ -141,6 +141,16 @@ Test(autopsy, its_worker_knows_best_how_long_it_took)
 	cr_expect_eq(certified(0).began_wall_ms, core.wall_ms + now_ms - 70);
 }
 
+Test(autopsy, no_run_takes_longer_than_anybody_means)
+{
+	uint32_t worker = subscribe("mail");
+	ask(worker, "mail", 1);
+	enqueue("mail");
+	pass(DURATION_MS_MAX + 1);
+	answer_with(worker, 1, (struct outcome){ .verdict = VERDICT_FAIL });
+	cr_expect_eq(certified(0).remains.duration_ms, DURATION_MS_MAX);
+}
+
 Test(autopsy, each_verdict_that_says_something_about_the_job_is_certified)
 {
 	static const struct {

@@ -588,10 +588,68 @@ order_of_delayed_jobs(void)
 	job_at(&core.jobs, first)->at_ms = INT64_MAX;
 }
 
+/* Jobs 3 and 4 have one each, in that order. */
+static struct attempt *
+certificate_of(uint64_t id)
+{
+	struct attempt_list *list = job_attempts(&core.jobs, job_with(id));
+	cr_assert(list != NULL && list->count == 1);
+	return attempt_at(&core.attempts, list->first);
+}
+
+static void
+owner_of_a_certificate(void)
+{
+	certificate_of(3)->job = jobs_find(&core.jobs, 4);
+}
+
+static void
+number_of_certificates(void)
+{
+	job_attempts(&core.jobs, job_with(3))->count++;
+}
+
+static void
+last_certificate(void)
+{
+	job_attempts(&core.jobs, job_with(3))->last = 0;
+}
+
+static void
+certificate_in_no_list(void)
+{
+	*job_attempts(&core.jobs, job_with(3)) = (struct attempt_list){ 0 };
+}
+
+static void
+age_of_a_certificate(void)
+{
+	certificate_of(4)->older = 0;
+}
+
+static void
+bytes_of_certificates(void)
+{
+	core.attempts.bytes++;
+}
+
+static void
+note_of_the_future(void)
+{
+	core.next_id = certificate_of(4)->note;
+}
+
 static const struct lie {
 	void (*tell)(void);
 	const char *found;
 } lies[] = {
+	{ owner_of_a_certificate, "attempt->job == handle" },
+	{ number_of_certificates, "count == list->count" },
+	{ last_certificate, "last == list->last" },
+	{ certificate_in_no_list, "count == core->attempts.slab.used" },
+	{ age_of_a_certificate, "attempt->older == last" },
+	{ bytes_of_certificates, "bytes == attempts->bytes" },
+	{ note_of_the_future, "attempt->note < core->next_id" },
 	{ state_of_a_ready_job, "job->state == state" },
 	{ state_of_a_running_job, "job->state == state" },
 	{ state_of_a_delayed_job, "job->state == state" },
