@@ -21,6 +21,7 @@ struct body {
 	bool given;	 /* with the fact */
 	uint64_t handle; /* else the store's */
 	uint32_t bytes;
+	bool is_older; /* than that of the job it comes to */
 };
 
 /* The bytes of both, one behind the other. */
@@ -46,11 +47,23 @@ takes_no_more(const struct core *core, const struct job *job,
 	    add_hints(job->hints, hints), appended_bytes(job, body));
 }
 
+/* The queue's rule; of a body that is the older one of both the other way
+ * round. Lines are put behind one another as they come. */
+static enum key_merge
+rule_for(
+    const struct core *core, const struct job *job, const struct body *body)
+{
+	enum key_merge rule = lane_at(&core->lanes, job->lane)->policy.merge;
+	if (!body->is_older || rule == MERGE_APPEND)
+		return rule;
+	return rule == MERGE_LAST ? MERGE_FIRST : MERGE_LAST;
+}
+
 static void
 merge_body(struct core *core, uint32_t handle, const struct body *body)
 {
 	struct job *job = job_at(&core->jobs, handle);
-	enum key_merge rule = lane_at(&core->lanes, job->lane)->policy.merge;
+	enum key_merge rule = rule_for(core, job, body);
 	if (rule == MERGE_FIRST ||
 	    (rule == MERGE_LAST && job->body_bytes == 0 && body->bytes == 0))
 		return;
@@ -151,7 +164,7 @@ static bool
 has_room(
     const struct core *core, const struct job *job, const struct body *body)
 {
-	enum key_merge rule = lane_at(&core->lanes, job->lane)->policy.merge;
+	enum key_merge rule = rule_for(core, job, body);
 	uint64_t bytes =
 	    rule == MERGE_APPEND ? appended_bytes(job, body) : body->bytes;
 	return rule == MERGE_FIRST || core->has_room == NULL ||
@@ -161,12 +174,13 @@ has_room(
 /* Takes over what the other job stands for; false, and nothing changed, when
  * that is too much. */
 static bool
-fold(struct core *core, uint32_t handle, uint32_t other_handle)
+fold(struct core *core, uint32_t handle, uint32_t other_handle, bool is_older)
 {
 	struct job *job = job_at(&core->jobs, handle);
 	const struct job *other = job_at(&core->jobs, other_handle);
 	const struct body body = { .handle = other->body,
-		.bytes = other->body_bytes };
+		.bytes = other->body_bytes,
+		.is_older = is_older };
 	if (takes_no_more(core, job, &body, other->hints) ||
 	    !has_room(core, job, &body))
 		return false;
@@ -195,7 +209,7 @@ merge_behind(struct core *core, uint32_t handle)
 		return;
 	}
 	uint8_t priority = job_at(&core->jobs, *pending)->priority;
-	if (!fold(core, handle, *pending))
+	if (!fold(core, handle, *pending, false))
 		return;
 	*pending = handle;
 	if (priority < job->priority)
@@ -206,7 +220,7 @@ bool
 merge_dead(struct core *core, uint32_t handle, uint32_t dead)
 {
 	uint8_t priority = job_at(&core->jobs, dead)->priority;
-	if (!fold(core, handle, dead))
+	if (!fold(core, handle, dead, true))
 		return false;
 	raise_priority(core, handle, priority);
 	hasten(core, handle, (struct moment){ core->now_ms, false });
