@@ -359,9 +359,10 @@ def test_a_full_disk_refuses_new_jobs_and_lets_the_others_end():
         is_equal(sorted(run.job for run in effects(path)
                         if run.text == "ends"), accepted, "what ran")
         os.remove(ballast)
-        wait_until(lambda: not refused(), "there is room again", 10)
-        for _ in range(10):
-            is_true(not refused(), "there is room for more than that")
+        # What the ended jobs had is free at once, and may be taken before the
+        # disk is asked again, which is once a second.
+        for _ in range(11):
+            wait_until(lambda: not refused(), "there is room again", 10)
         gsq.wait_lane(ready=0, running=0, timeout=60 * SLOWNESS)
         is_equal(sorted(run.job for run in effects(path)
                         if run.text == "ends"), accepted, "what ran in all")

@@ -30,9 +30,10 @@ kept(void)
 	struct io *io = disk_open(&disk);
 	int error = settings_read(io, &lines, reason, sizeof(reason));
 	io->free(io);
-	if (error == 0)
-		memcpy(text, buffer_front(&lines), buffer_count(&lines));
-	text[error == 0 ? buffer_count(&lines) : 0] = '\0';
+	size_t count = error == 0 ? buffer_count(&lines) : 0;
+	if (count > 0)
+		memcpy(text, buffer_front(&lines), count);
+	text[count] = '\0';
 	buffer_release(&lines);
 	return error == 0 ? text : "!";
 }
