@@ -4,6 +4,7 @@ import os
 import random
 import stat
 import threading
+import time
 
 from harness import (
     Gsq, SANITIZED, SLOWNESS, Skip, effects, is_equal, is_true, judge, kill,
@@ -65,9 +66,26 @@ printf '%s %s %s %s\n' "$GSQ_JOB_ID" "$GSQ_ATTEMPT" "$PPID" "$sum" >> "$1"
         stop = threading.Event()
         killed = []
 
+        def done_so_far():
+            row = gsq.lane()
+            return row["done"] if row else 0
+
+        def wait_for_next(killed_at):
+            """Until it is time for a kill: after a while, or where the machine
+            is fast, after a part of the work."""
+            end = time.monotonic() + KILL_SECONDS
+            while time.monotonic() < end and not stop.wait(0.02):
+                if done_so_far() >= killed_at + FILES / 20:
+                    break
+            return done_so_far()
+
         def kill_for_ever():
             chance = random.Random(1)
-            while not stop.wait(KILL_SECONDS):
+            killed_at = 0
+            while not stop.is_set():
+                killed_at = wait_for_next(killed_at)
+                if stop.is_set():
+                    return
                 alive = [pid for pid in gsq.worker_pids().values() if pid]
                 if alive:
                     pid = chance.choice(alive)
