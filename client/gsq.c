@@ -155,7 +155,10 @@ put_bodies(struct message_writer *writer, const struct gsq_field *field)
 {
 	put_array(writer, (uint32_t)field->body_count);
 	for (size_t i = 0; i < field->body_count; i++)
-		put_bytes(writer, field->bodies[i]);
+		if (field->bodies[i].bytes != NULL)
+			put_bytes(writer, field->bodies[i]);
+		else
+			put_nil(writer);
 }
 
 static void

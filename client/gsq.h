@@ -128,7 +128,7 @@ gsq_integer(const char *key, int64_t value)
 	};
 }
 
-/* An array of bodies. */
+/* An array of bodies, or keys; one whose bytes are NULL is nil. */
 static inline struct gsq_field
 gsq_bodies(const char *key, const struct span *bodies, size_t count)
 {

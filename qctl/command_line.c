@@ -59,7 +59,8 @@ fill_rows(struct argp_option rows[ROWS_MAX], const struct verb *verb)
 			.key = key_of((enum option_id)i),
 			.arg = row->argument,
 			.doc = row->summary,
-			.group = (OPTIONS_COMMON & 1u << i) != 0 ? 2 : 1,
+			.group =
+			    (OPTIONS_COMMON & UINT64_C(1) << i) != 0 ? 2 : 1,
 		};
 	}
 	rows[count++] =

@@ -214,8 +214,8 @@ alternative_of(const struct verb *verb)
 	size_t count = strcspn(name, " ");
 	for (unsigned i = 0; i < OPTION_COUNT; i++) {
 		const char *known = option_row((enum option_id)i)->name;
-		if ((verb->options & 1u << i) != 0 && strlen(known) == count &&
-		    memcmp(known, name, count) == 0)
+		if ((verb->options & UINT64_C(1) << i) != 0 &&
+		    strlen(known) == count && memcmp(known, name, count) == 0)
 			return i;
 	}
 	return OPTION_COUNT;

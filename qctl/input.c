@@ -12,19 +12,29 @@
 void
 input_init_words(struct input *input, char *const *words, int count)
 {
-	*input = (struct input){ .words = words, .word_count = count };
+	*input = (struct input){
+		.words = words, .word_count = count, .bytes_max = BODY_BYTES_MAX
+	};
 }
 
 void
 input_init_lines(struct input *input, int fd)
 {
-	*input = (struct input){ .fd = fd };
+	*input = (struct input){ .fd = fd, .bytes_max = BODY_BYTES_MAX };
 }
 
 void
 input_init_whole(struct input *input, int fd)
 {
-	*input = (struct input){ .fd = fd, .whole = true };
+	*input = (struct input){
+		.fd = fd, .whole = true, .bytes_max = BODY_BYTES_MAX
+	};
+}
+
+void
+input_allow(struct input *input, size_t bytes_max)
+{
+	input->bytes_max = bytes_max;
 }
 
 void
@@ -39,7 +49,7 @@ next_word(struct input *input, struct span *ret_body)
 	if (input->word_count == 0)
 		return INPUT_END;
 	struct span word = span_of(input->words[0]);
-	if (word.count > BODY_BYTES_MAX)
+	if (word.count > input->bytes_max)
 		return INPUT_TOO_BIG;
 	*ret_body = word;
 	input->words++;
@@ -62,7 +72,7 @@ static enum input_next
 next_whole(struct input *input, struct span *ret_body)
 {
 	struct span rest = rest_of(input);
-	if (rest.count > BODY_BYTES_MAX)
+	if (rest.count > input->bytes_max)
 		return INPUT_TOO_BIG;
 	if (!input->ended)
 		return INPUT_MORE;
@@ -82,7 +92,7 @@ next_line(struct input *input, struct span *ret_body)
 	const char *from = rest.bytes + input->searched;
 	const char *end = memchr(from, '\n', rest.count - input->searched);
 	size_t count = end != NULL ? (size_t)(end - rest.bytes) : rest.count;
-	if (count > BODY_BYTES_MAX)
+	if (count > input->bytes_max)
 		return INPUT_TOO_BIG;
 	if (end == NULL && !input->ended) {
 		input->searched = rest.count;

@@ -24,8 +24,9 @@ enum input_next {
 struct input {
 	char *const *words; /* NULL: the descriptor */
 	int word_count;
-	int fd;	    /* not owned */
-	bool whole; /* all bytes are one body */
+	int fd;		  /* not owned */
+	bool whole;	  /* all bytes are one body */
+	size_t bytes_max; /* of a line, or body */
 	bool ended;
 	bool given_whole;
 	struct buffer buffer;
@@ -38,6 +39,9 @@ void input_init_words(struct input *input, char *const *words, int count);
 void input_init_lines(struct input *input, int fd);
 void input_init_whole(struct input *input, int fd);
 void input_release(struct input *input);
+
+/* Lines may be so long, instead of as a body may. */
+void input_allow(struct input *input, size_t bytes_max);
 
 /* The next body, good until input_read. */
 enum input_next input_next(struct input *input, struct span *ret_body);

@@ -69,8 +69,8 @@ text_of(struct span bytes)
 	return json_stringn(bytes.bytes, bytes.count);
 }
 
-static void
-put_text_value(json_t *object, const char *key, struct span bytes)
+void
+json_put_bytes(json_t *object, const char *key, struct span bytes)
 {
 	char other_key[KEY_BYTES_MAX + sizeof("_base64")];
 	json_t *text = text_of(bytes);
@@ -80,6 +80,80 @@ put_text_value(json_t *object, const char *key, struct span bytes)
 	}
 	snprintf(other_key, sizeof(other_key), "%s_base64", key);
 	json_put(object, other_key, base64_of(bytes));
+}
+
+/* The value of a digit, or -1. */
+static int
+value_of(char digit)
+{
+	if (digit >= 'A' && digit <= 'Z')
+		return digit - 'A';
+	if (digit >= 'a' && digit <= 'z')
+		return digit - 'a' + 26;
+	if (digit >= '0' && digit <= '9')
+		return digit - '0' + 52;
+	return digit == '+' ? 62 : digit == '/' ? 63 : -1;
+}
+
+/* False when it is not whole base64. out has room for 3/4 of it. */
+static bool
+decode_base64(struct span text, char *out, size_t *ret_count)
+{
+	size_t count = 0, padding = 0;
+	uint32_t bits = 0;
+	if (text.count % 4 != 0)
+		return false;
+	for (size_t i = 0; i < text.count; i++) {
+		int value = value_of(text.bytes[i]);
+		if (text.bytes[i] == '=' && i + 2 >= text.count) {
+			value = 0;
+			padding++;
+		} else if (value < 0 || padding > 0) {
+			return false;
+		}
+		bits = bits << 6 | (uint32_t)value;
+		if (i % 4 != 3)
+			continue;
+		for (int shift = 16; shift >= 0; shift -= 8)
+			out[count++] = (char)(bits >> shift & 255);
+		bits = 0;
+	}
+	*ret_count = count - padding;
+	return true;
+}
+
+bool
+json_take_bytes(const json_t *object, const char *key, struct span *ret_bytes,
+    char **ret_owned)
+{
+	char other_key[KEY_BYTES_MAX + sizeof("_base64")];
+	snprintf(other_key, sizeof(other_key), "%s_base64", key);
+	const json_t *text = json_object_get(object, key);
+	const json_t *encoded = json_object_get(object, other_key);
+	*ret_owned = NULL;
+	*ret_bytes = (struct span){ 0 };
+	if (text != NULL && encoded != NULL)
+		return false;
+	if (text != NULL) {
+		*ret_bytes = (struct span){ json_string_value(text),
+			json_string_length(text) };
+		return json_is_string(text);
+	}
+	if (encoded == NULL)
+		return true;
+	struct span in = { json_string_value(encoded),
+		json_string_length(encoded) };
+	if (!json_is_string(encoded))
+		return false;
+	*ret_owned = malloc(in.count / 4 * 3 + 1);
+	if (*ret_owned == NULL)
+		out_of_memory();
+	ret_bytes->bytes = *ret_owned;
+	if (decode_base64(in, *ret_owned, &ret_bytes->count))
+		return true;
+	free(*ret_owned);
+	*ret_owned = NULL;
+	return false;
 }
 
 /* ---- everything ---- */
@@ -130,7 +204,7 @@ object_of(const msgpack_object *map)
 		if (!take_key(&pair->key, key))
 			continue;
 		if (object_span(&pair->val, &text))
-			put_text_value(made, key, value_text(map, key, text));
+			json_put_bytes(made, key, value_text(map, key, text));
 		else
 			json_put(made, key, json_of(&pair->val));
 	}

@@ -10,6 +10,7 @@
 #include "wire/message.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 /* A new reference; NULL becomes null. */
@@ -20,6 +21,15 @@ json_t *json_made(json_t *value);
 
 /* Adds a key to an object; takes over value. */
 void json_put(json_t *object, const char *key, json_t *value);
+
+/* Adds text, or bytes in base64 under "KEY_base64". */
+void json_put_bytes(json_t *object, const char *key, struct span bytes);
+
+/* The other way round: the bytes of "KEY" or "KEY_base64". False when what
+ * stands there is neither text nor base64. Without either bytes is NULL; else
+ * it is good as long as the object, and *ret_owned, which the caller frees. */
+bool json_take_bytes(const json_t *object, const char *key,
+    struct span *ret_bytes, char **ret_owned);
 
 /* Appends to an array; takes over value. */
 void json_add(json_t *array, json_t *value);

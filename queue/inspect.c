@@ -14,6 +14,10 @@
 
 #define PROTOCOL_VERSION 1
 
+/* Bodies in one page of whole jobs: more than that waits for the next one, so
+ * that a page with one of the longest fits into a message. */
+#define PAGE_BYTES_MAX (1024u * 1024)
+
 /* What a list shows of a body. */
 #define LIST_BODY_BYTES 64
 
@@ -83,7 +87,10 @@ count_particulars(const struct core *core, const struct job *job,
 	count += job->crashes > 0;
 	count += job->cancelled;
 	count += job->by_wall;
-	count += job_terms(&core->jobs, job).expires_at_ms != 0;
+	const struct job_terms terms = job_terms(&core->jobs, job);
+	count += terms.expires_at_ms != 0;
+	count += terms.ttr_ms != 0;
+	count += terms.max_attempts != 0;
 	count += with_attempts && obituary_is_there(core, job);
 	if (job->state == JOB_RUNNING) {
 		count += 3;
@@ -94,6 +101,20 @@ count_particulars(const struct core *core, const struct job *job,
 	if (job->key != 0)
 		count += 3;
 	return count;
+}
+
+/* What was said of the job itself, as an enqueue says it. */
+static void
+put_terms(struct message_writer *writer, struct job_terms terms, int64_t now_ms)
+{
+	if (terms.expires_at_ms != 0)
+		put_pair(writer, "expires_in_ms",
+		    not_negative(terms.expires_at_ms - now_ms));
+	if (terms.ttr_ms != 0)
+		put_pair(writer, "ttr_ms",
+		    terms.ttr_ms == TTR_NONE ? 0 : terms.ttr_ms);
+	if (terms.max_attempts != 0)
+		put_pair(writer, "max_attempts", terms.max_attempts);
 }
 
 static void
@@ -122,10 +143,7 @@ put_particulars(struct message_writer *writer, const struct server *server,
 	}
 	if (*reason != '\0')
 		put_pair_text(writer, "reason", reason);
-	if (job_terms(&core->jobs, job).expires_at_ms != 0)
-		put_pair(writer, "expires_in_ms",
-		    not_negative(
-			job_terms(&core->jobs, job).expires_at_ms - now_ms));
+	put_terms(writer, job_terms(&core->jobs, job), now_ms);
 	if (job->crashes > 0)
 		put_pair(writer, "crashes", job->crashes);
 	if (job->cancelled) {
@@ -215,9 +233,26 @@ inspect_peek(
 
 /* ---- list ---- */
 
+/* Whole bodies are many bytes: the page ends when there are enough, behind one
+ * job at least. */
 static void
-answer_page(
-    struct client *client, uint64_t msgid, const struct selection *selection)
+cut_page(const struct core *core, struct selection *selection)
+{
+	uint64_t bytes = 0;
+	for (uint32_t i = 0; i < selection->count; i++) {
+		const struct job *job = job_at(&core->jobs, selection->jobs[i]);
+		bytes += job->body_bytes;
+		if (bytes <= PAGE_BYTES_MAX || i == 0)
+			continue;
+		selection->count = i;
+		selection->next =
+		    job_at(&core->jobs, selection->jobs[i - 1])->id;
+	}
+}
+
+static void
+answer_page(struct client *client, uint64_t msgid,
+    const struct selection *selection, bool whole)
 {
 	struct message_writer writer;
 	message_response(&writer, &client->peer.output, msgid);
@@ -226,7 +261,7 @@ answer_page(
 	put_array(&writer, selection->count);
 	for (uint32_t i = 0; i < selection->count; i++)
 		put_job(&writer, client->server, selection->jobs[i],
-		    LIST_BODY_BYTES, false);
+		    whole ? BODY_BYTES_MAX : LIST_BODY_BYTES, false);
 	put_key(&writer, "next");
 	put_unsigned(&writer, selection->next);
 	finish(client, &writer);
@@ -247,7 +282,9 @@ inspect_list(
 	}
 	select_page(
 	    &selection, core, (uint64_t)params->after, (uint32_t)params->limit);
-	answer_page(client, msgid, &selection);
+	if (params->whole)
+		cut_page(core, &selection);
+	answer_page(client, msgid, &selection, params->whole);
 }
 
 /* ---- queues, workers ---- */
