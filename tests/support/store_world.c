@@ -17,6 +17,7 @@ const struct log_sizes world_sizes = {
 
 const struct world_mix world_mix_usual = {
 	.put = 30,
+	.note = 8,
 	.update = 30,
 	.replace = 5,
 	.fold = 5,
@@ -64,6 +65,8 @@ digest_job(const struct world_job *it)
 {
 	const struct job *job = &it->job;
 	uint64_t sum = mix_in(1, job->id);
+	sum = mix_in(sum, it->note);
+	sum = mix_in(sum, it->note_of);
 	sum = mix_in(sum, (uint64_t)job->enqueued_ms);
 	sum = mix_in(sum, (uint64_t)it->due_wall_ms);
 	sum = mix_in(sum, job->body_bytes);
@@ -76,6 +79,8 @@ digest_job(const struct world_job *it)
 	sum = mix_in(sum, job->cancelled);
 	sum = mix_in(sum, (uint64_t)it->terms.ttr_ms);
 	sum = mix_in(sum, it->terms.max_attempts);
+	sum = mix_in(sum, (uint64_t)it->expires_wall_ms);
+	sum = mix_in(sum, job->by_wall);
 	sum = mix_text(sum, it->queue.text);
 	if (it->key != NULL) {
 		sum = mix_text(sum, it->key);
@@ -101,10 +106,13 @@ static void
 make_record(const struct world_job *it, struct record *record)
 {
 	*record = (struct record){ .job = &it->job,
+		.note = it->note,
+		.note_of = it->note_of,
 		.queue = span_of(it->queue.text),
 		.reason = span_of(it->reason),
 		.terms = it->terms,
 		.due_wall_ms = it->due_wall_ms,
+		.expires_wall_ms = it->expires_wall_ms,
 		.aliases = it->aliases,
 		.alias_count = it->alias_count };
 	if (it->key != NULL)
@@ -205,7 +213,10 @@ on_restore(void *context, const struct record *record)
 	struct world_job *it = touch(world, id);
 	it->is_there = true;
 	it->job = *record->job;
+	it->note = record->note;
+	it->note_of = record->note_of;
 	it->due_wall_ms = record->due_wall_ms;
+	it->expires_wall_ms = record->expires_wall_ms;
 	it->terms = record->terms;
 	take_key(world, it, record);
 	if (!name_set(&it->queue, record->queue))
@@ -363,42 +374,77 @@ any_terms(struct world *world)
 		.max_attempts = attempts[chance(world, 4)] };
 }
 
+/* Is there an id, and room, for one more with such a body? */
+static bool
+can_put(struct world *world, uint32_t body_bytes)
+{
+	struct store *store = world->store;
+	if (world->next_id >= WORLD_JOBS_MAX)
+		return false;
+	if (store->operations->has_room(store, 1, body_bytes))
+		return true;
+	world->refused++;
+	return false;
+}
+
+static struct world_job *
+make_job(struct world *world, uint32_t body_bytes)
+{
+	struct world_job *it = touch(world, world->next_id);
+	*it = (struct world_job){ .is_there = true };
+	it->job.id = world->next_id++;
+	it->job.body_bytes = body_bytes;
+	it->job.state = JOB_READY;
+	it->job.hints = 1;
+	world->live++;
+	return it;
+}
+
+static bool
+put(struct world *world, struct world_job *it)
+{
+	static char body[64 * 1024];
+	struct record record;
+	make_body(&it->job, body, it->job.body_bytes);
+	make_record(it, &record);
+	return take(world,
+	    world->store->operations->put(world->store, &record,
+		(struct span){ body, it->job.body_bytes }, &it->job.body));
+}
+
 bool
 world_put(struct world *world, uint32_t body_bytes)
 {
-	static char body[64 * 1024];
-	struct store *store = world->store;
-	uint64_t id = world->next_id;
-	if (id >= WORLD_JOBS_MAX)
+	if (!can_put(world, body_bytes))
 		return true;
-	if (!store->operations->has_room(store, 1, body_bytes)) {
-		world->refused++;
-		return true;
-	}
 	if (!begin(world))
 		return false;
-	struct world_job *it = touch(world, id);
-	*it = (struct world_job){ .is_there = true };
-	it->job.id = id;
-	it->job.body_bytes = body_bytes;
+	struct world_job *it = make_job(world, body_bytes);
 	it->job.enqueued_ms = (int64_t)chance(world, INT64_MAX);
 	it->job.priority = (uint8_t)chance(world, 256);
-	it->job.hints = 1;
 	if (chance(world, 2) == 0) {
 		it->key = key_names[chance(world, KEYS)];
 		it->job.mode = (uint8_t)chance(world, KEY_MODE_COUNT);
 	}
-	it->job.state = JOB_READY;
 	it->terms = any_terms(world);
+	if (chance(world, 4) == 0)
+		it->expires_wall_ms = 1 + (int64_t)chance(world, INT64_MAX);
 	name_set(&it->queue, span_of(queue_names[chance(world, 4)]));
-	make_body(&it->job, body, body_bytes);
-	struct record record;
-	make_record(it, &record);
-	world->next_id++;
-	world->live++;
-	return take(world,
-	    store->operations->put(store, &record,
-		(struct span){ body, body_bytes }, &it->job.body));
+	return put(world, it);
+}
+
+bool
+world_note(struct world *world, uint32_t body_bytes)
+{
+	if (!can_put(world, body_bytes))
+		return true;
+	if (!begin(world))
+		return false;
+	struct world_job *it = make_job(world, body_bytes);
+	it->note = (enum note_kind)(1 + chance(world, NOTE_KIND_COUNT - 1));
+	it->note_of = 1 + chance(world, it->job.id);
+	name_set(&it->queue, SPAN_LITERAL("-"));
+	return put(world, it);
 }
 
 static void
@@ -412,6 +458,7 @@ change(struct world *world, struct world_job *it)
 	it->due_wall_ms = it->job.state == JOB_DELAYED
 	    ? (int64_t)chance(world, INT64_MAX)
 	    : 0;
+	it->job.by_wall = it->job.state == JOB_DELAYED && chance(world, 3) == 0;
 	it->job.cancelled =
 	    it->job.state == JOB_RUNNING && chance(world, 4) == 0;
 	if (chance(world, 8) == 0)
@@ -533,6 +580,24 @@ random_job(struct world *world)
 	abort();
 }
 
+/* A note never changes. */
+static bool
+update_some(struct world *world)
+{
+	uint64_t id = random_job(world);
+	return world->jobs[id].note != NOTE_NONE || world_update(world, id);
+}
+
+/* There are enough: something goes instead. */
+static bool
+put_some(struct world *world, const struct world_mix *mix,
+    bool (*put_one)(struct world *world, uint32_t body_bytes))
+{
+	if (world->live >= mix->live_max)
+		return world_delete(world, random_job(world));
+	return put_one(world, (uint32_t)chance(world, mix->body_bytes_max + 1));
+}
+
 static bool
 check_body(struct world *world, uint64_t id)
 {
@@ -561,18 +626,18 @@ bool
 world_step(struct world *world, const struct world_mix *mix)
 {
 	uint64_t what = chance(world,
-	    mix->put + mix->update + mix->replace + mix->fold + mix->delete +
-		mix->commit + mix->relaxed + mix->progress + mix->body);
+	    mix->put + mix->note + mix->update + mix->replace + mix->fold +
+		mix->delete + mix->commit + mix->relaxed + mix->progress +
+		mix->body);
 	bool none = world->live == 0;
-	if (what < mix->put) {
-		if (world->live >= mix->live_max)
-			return world_delete(world, random_job(world));
-		return world_put(
-		    world, (uint32_t)chance(world, mix->body_bytes_max + 1));
-	}
+	if (what < mix->put)
+		return put_some(world, mix, world_put);
 	what -= mix->put;
+	if (what < mix->note)
+		return put_some(world, mix, world_note);
+	what -= mix->note;
 	if (what < mix->update)
-		return none || world_update(world, random_job(world));
+		return none || update_some(world);
 	what -= mix->update;
 	if (what < mix->replace)
 		return none ||

@@ -22,6 +22,8 @@
 
 struct world_job {
 	bool is_there;
+	enum note_kind note; /* it is no job; then: */
+	uint64_t note_of;
 	struct job job;
 	struct name queue;
 	const char *key; /* NULL: none */
@@ -30,12 +32,13 @@ struct world_job {
 	char reason[REASON_BYTES_MAX + 1];
 	struct job_terms terms;
 	int64_t due_wall_ms;
+	int64_t expires_wall_ms; /* 0: never */
 };
 
 /* What is to be done how often, out of the sum of all. */
 struct world_mix {
-	unsigned put, update, replace, fold, delete, commit, relaxed, progress,
-	    body;
+	unsigned put, note, update, replace, fold, delete, commit, relaxed,
+	    progress, body;
 	uint32_t body_bytes_max;
 	uint32_t live_max; /* jobs at once; above, jobs end instead */
 };
@@ -109,8 +112,10 @@ uint64_t world_digest(const struct world *world);
 /* What a rewritten store would take at least. */
 uint64_t world_live_bytes(const struct world *world);
 
-/* One change each, in the batch that gathers. */
+/* One change each, in the batch that gathers. A note is something of its own,
+ * of a job that may be there or not. */
 bool world_put(struct world *world, uint32_t body_bytes);
+bool world_note(struct world *world, uint32_t body_bytes);
 bool world_update(struct world *world, uint64_t id);
 bool world_delete(struct world *world, uint64_t id);
 

@@ -22,6 +22,7 @@ TestSuite(damage, .init = be_quiet, .timeout = 600);
 
 static const struct world_mix mix = {
 	.put = 30,
+	.note = 10,
 	.update = 30,
 	.delete = 10,
 	.commit = 30,
@@ -35,13 +36,14 @@ static const struct log_sizes sizes = {
 	.slack_bytes = 64 * 1024,
 };
 
-/* A store of two segments; whole is the disk, before what is on it. */
+/* A store of two segments; whole is the disk, before what is on it. Of this
+ * seed the first frame ends with the first sector. */
 static void
 make_store(bool in_order)
 {
 	struct store_log_state state;
 	disk_init(&disk, 1);
-	world_init(&world, &disk, 1);
+	world_init(&world, &disk, 3);
 	world.sizes = sizes;
 	cr_assert(world_open(&world, false));
 	do {
@@ -279,7 +281,8 @@ expect_salvaged(uint32_t at_least)
 		if (b->is_there && a->is_there)
 			same += a->job.body_bytes == b->job.body_bytes &&
 			    a->job.enqueued_ms == b->job.enqueued_ms &&
-			    a->job.mode == b->job.mode && a->key == b->key;
+			    a->job.mode == b->job.mode && a->key == b->key &&
+			    a->note == b->note && a->note_of == b->note_of;
 	}
 	world.wrong = NULL;
 	cr_assert_null(world_check_bodies(&world));

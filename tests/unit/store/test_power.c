@@ -233,8 +233,9 @@ Test(power, a_sync_that_failed_is_made_up_for_at_the_next_start)
 /* A life long enough that segments are cleaned and used again all the time. */
 static const struct world_mix busy_mix = {
 	.put = 30,
+	.note = 10,
 	.update = 30,
-	.delete = 25,
+	.delete = 30,
 	.commit = 20,
 	.relaxed = 4,
 	.progress = 25,
