@@ -288,8 +288,11 @@ write_bytes(const char *bytes, size_t count)
 {
 	struct iovec all = { (char *)bytes, count };
 	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
-	if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
+	if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) {
+		/* poll says nothing itself; an older EINTR would be meant. */
+		errno = EAGAIN;
 		return -1;
+	}
 	if (state.sink == SINK_SOCKET)
 		return send(
 		    STDERR_FILENO, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -274,6 +274,19 @@ Test(log, a_full_pipe_does_not_block_and_what_was_dropped_is_counted)
 	expect_match(written(), " event=again\n$");
 }
 
+/* Of what was called before; a full pipe says nothing of its own. */
+Test(log, a_full_pipe_does_not_block_after_an_interrupted_call, .timeout = 10)
+{
+	redirect_to_pipe();
+	log_open("queue", LOG_INFO);
+	fill_pipe();
+	errno = EINTR;
+	log_event(LOG_INFO, "lost", NULL);
+	empty_pipe();
+	log_event(LOG_INFO, "back", NULL);
+	expect_match(written(), " event=back dropped=1\n$");
+}
+
 Test(log, a_reader_that_is_gone_does_not_kill_when_sigpipe_is_ignored)
 {
 	redirect_to_pipe();
