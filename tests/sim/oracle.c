@@ -450,15 +450,18 @@ is_late(const struct known *job, const struct delivered *delivered)
 	    delivered->delivery < job->delivery;
 }
 
-/* At what moment the run before was over, at the earliest. */
+/* At what moment the run before was over, at the earliest. Of a foreign one
+ * that is when its connection broke, and the queue may see that long before the
+ * worker does, which goes on to say things. */
 static int64_t
 free_us(const struct known *job)
 {
+	const struct holder *holder = &oracle.holders[job->holder];
+	if (!holder->supervised)
+		return job->decided_us;
 	if (job->said_delivery == job->delivery)
 		return job->said_us;
-	const struct holder *holder = &oracle.holders[job->holder];
-	return holder->supervised && holder->gone ? holder->gone_us
-						  : job->decided_us;
+	return holder->gone ? holder->gone_us : job->decided_us;
 }
 
 /* At what moment the delivery was decided, at the earliest. */

@@ -5,8 +5,8 @@ import os
 import subprocess
 
 from harness import (
-    Gsq, is_equal, is_true, limit, run, start_helper, temporary, wait_until,
-    write_file)
+    Gsq, is_equal, is_true, limit, run, SANITIZED, Skip, start_helper,
+    temporary, wait_until, write_file)
 
 CONFIGURATION = """
 queue "small" { max_jobs = 3 }
@@ -167,6 +167,8 @@ def test_a_token_in_a_line_makes_it_harmless_to_repeat():
 @limit(60)
 def test_many_jobs_in_constant_memory():
     """A hundred thousand, out and in, with bounded memory at either end."""
+    if SANITIZED:
+        raise Skip("AddressSanitizer takes terabytes of addresses")
     count = 100000
     with Gsq(configuration=CONFIGURATION) as gsq:
         gsq.qctl("enqueue", "q", "--lines",
