@@ -144,6 +144,8 @@ restore_note(struct turn *turn, const struct record *record)
 	const struct job *it = record->job;
 	struct span body = { 0 };
 	struct fact fact;
+	if (PLANTED(TOKEN_FORGOTTEN_AT_RESTART) && record->note == NOTE_TOKEN)
+		return;
 	if (notes_need_body(record))
 		body = read_body(turn->log, it->body, it->body_bytes);
 	if (notes_fact(record, body, clock_monotonic_ms(), clock_wall_at_0_ms(),
@@ -345,6 +347,8 @@ note(struct turn *turn, const struct wish *wish, struct span text)
 	    &turn->core, wish->token, text, clock_wall_at_0_ms(), room);
 	struct record record;
 	uint64_t handle = 0;
+	if (PLANTED(TOKEN_NOT_IN_THE_BATCH) && store == turn->log)
+		must("write", store->operations->write(store));
 	if (durability_of(turn, wish->lane) != DURABILITY_SYNC)
 		reserve_ids(turn, wish->id);
 	CHECK(notes_find(&turn->core, wish->id, &turn->note, &record));

@@ -23,6 +23,7 @@ struct token {
 	uint32_t answers;
 	uint32_t ids; /* jobs that were seen with it */
 	bool acknowledged;
+	bool is_given_up; /* for good: its ticket is another's */
 	uint64_t sent_at; /* the last time */
 	int64_t sent_us;
 	int64_t first_sent_us;
@@ -45,7 +46,7 @@ struct known {
 	uint64_t known_at; /* moment */
 	int64_t known_us;
 	uint64_t known_life; /* of the queue */
-	bool acknowledged;
+	bool acknowledged;   /* as a new one */
 	bool may_be_lost;
 	bool over_power, over_death; /* it has been known over one */
 
@@ -133,6 +134,16 @@ void gates_delivered(
     const struct known *job, const struct delivered *delivered);
 void gates_run_begins(struct known *job);
 void gates_queue_died(void);
+
+/* ---- tickets ---- */
+
+void tickets_reset(void);
+void tickets_sent(uint32_t number);
+
+/* An answer, before the job becomes known by it; and that it has. */
+void tickets_acknowledged(
+    const struct acknowledged *acknowledged, const struct known *job);
+void tickets_known(const struct known *job);
 
 /* ---- keys ---- */
 

@@ -53,6 +53,7 @@ oracle_reset(void)
 	oracle.power_us = 0;
 	keys_reset();
 	gates_reset();
+	tickets_reset();
 }
 
 uint64_t
@@ -195,6 +196,7 @@ oracle_sent(uint32_t token)
 	oracle.tokens[token].sent_at = oracle_moment();
 	oracle.tokens[token].sent_us = time_now_us();
 	keys_sent(token);
+	tickets_sent(token);
 }
 
 /* ---- a sighting: the job is what somebody enqueued, byte for byte ---- */
@@ -315,6 +317,7 @@ become_known(struct known *job, bool late)
 	job->known_at = oracle_moment();
 	job->known_us = time_now_us();
 	job->known_life = queue_life();
+	tickets_known(job);
 	if (keys_mode(token) == KEY_COALESCE)
 		return;
 	token->ids++;
@@ -326,25 +329,37 @@ become_known(struct known *job, bool late)
 		    token->sends, token->ids);
 }
 
-/* The id of an answer is that of a new job, unless it was merged into one. */
+/* The id of an answer is that of a new job, unless it was merged into one or
+ * said before. */
 static struct known *
 answered_job(const struct acknowledged *acknowledged)
 {
 	struct token *token = &oracle.tokens[acknowledged->token];
 	struct known *job = find_or_add(acknowledged->id, acknowledged->token);
-	bool is_merged = span_is_text(acknowledged->result, "merged");
+	bool is_new = !acknowledged->is_repeated &&
+	    !span_is_text(acknowledged->result, "merged");
 	if (job->token != acknowledged->token && job->is_known &&
 	    !keys_are_one(&oracle.tokens[job->token], token))
 		broken("no id is given twice", "job %llu of tokens %u and %u",
 		    (unsigned long long)job->id, job->token,
 		    acknowledged->token);
-	if (job->acknowledged && !is_merged)
+	if (job->acknowledged && is_new)
 		broken("no id is given twice", "job %llu was answered twice",
 		    (unsigned long long)job->id);
 	if (!job->is_known)
 		give(job, acknowledged->token);
-	job->acknowledged |= !is_merged;
+	job->acknowledged |= is_new;
 	return job;
+}
+
+static void
+check_merge(const struct known *job, uint32_t number)
+{
+	if (job->ended == ENDED_GONE &&
+	    job->ended_at < oracle.tokens[number].sent_at)
+		broken("what was cancelled or deleted is gone",
+		    "token %u was merged into job %llu", number,
+		    (unsigned long long)job->id);
 }
 
 void
@@ -358,11 +373,11 @@ oracle_acknowledged(const struct acknowledged *acknowledged)
 	struct token *token = &oracle.tokens[acknowledged->token];
 	struct span durability = acknowledged->durability;
 	struct known *job = answered_job(acknowledged);
-	if (job->ended == ENDED_GONE && job->ended_at < token->sent_at)
-		broken("what was cancelled or deleted is gone",
-		    "token %u was merged into job %llu", acknowledged->token,
-		    (unsigned long long)job->id);
-	gates_acknowledged(token);
+	tickets_acknowledged(acknowledged, job);
+	if (!acknowledged->is_repeated) {
+		check_merge(job, acknowledged->token);
+		gates_acknowledged(token);
+	}
 	token->acknowledged = true;
 	token->answers++;
 	token->answered_at = oracle_moment();
@@ -370,7 +385,7 @@ oracle_acknowledged(const struct acknowledged *acknowledged)
 	token->answered_life = queue_life();
 	become_known(job, acknowledged->late);
 	keys_acknowledged(acknowledged->token, job, acknowledged->result);
-	if (token->sends > 1 && token->ids == 1)
+	if (token->sends > 1 && token->ids == 1 && token->enqueue.ticket == 0)
 		sight(SIGHT_RETRY_MADE_ONE);
 	if (!span_is_text(durability, words[job->promise]))
 		broken("the answer says what it promises", "job %llu: %.*s",
@@ -789,7 +804,8 @@ oracle_judge(void)
 	}
 	for (uint32_t i = 1; i <= oracle.token_count; i++)
 		if (oracle.tokens[i].sends > 0 &&
-		    !oracle.tokens[i].acknowledged)
+		    !oracle.tokens[i].acknowledged &&
+		    !oracle.tokens[i].is_given_up)
 			broken("everything drains when the faults stop",
 			    "token %u was never answered", i);
 	keys_judge();

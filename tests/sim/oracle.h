@@ -36,6 +36,7 @@ struct enqueue {
 	enum key_mode mode; /* KEY_MODE_COUNT: the queue's */
 	uint32_t bytes;
 	int64_t delay_ms;
+	uint32_t ticket; /* 0: none */
 };
 
 /* The text of a key; "" of none. */
@@ -56,9 +57,22 @@ struct acknowledged {
 	uint64_t id;
 	struct span result;
 	struct span durability;
-	bool late; /* from a queue that has died since */
+	uint64_t sent_at; /* moment of the request */
+	bool is_repeated; /* it was said before */
+	bool late;	  /* from a queue that has died since */
 };
 void oracle_acknowledged(const struct acknowledged *acknowledged);
+
+/* What a producer says to be known again by; 0: there have been enough. And its
+ * text, good until the next call. */
+uint32_t oracle_new_ticket(void);
+struct span oracle_ticket(uint32_t ticket);
+
+/* Something that was sent with a ticket not long ago; 0: nothing. */
+uint32_t oracle_some_ticketed(void);
+
+/* Another job has its ticket: it will never be taken. */
+void oracle_reused(uint32_t token);
 
 /* ---- holders: a life of a worker, or a connection of a foreign one ---- */
 

@@ -20,7 +20,9 @@ struct request {
 	unsigned count; /* 0: none */
 	bool bulk;
 	bool keyed;
-	bool sent; /* on this connection */
+	bool ticketed; /* and then each of a bulk is taken or not */
+	bool sent;     /* on this connection */
+	uint64_t sent_at;
 	uint64_t msgid;
 	int64_t not_before_us;
 };
@@ -70,6 +72,15 @@ draw_mode(void)
 	return modes[draw(sizeof(modes) / sizeof(*modes))];
 }
 
+/* Who says what it said says nothing of keys: then it may become two jobs or be
+ * one with others. */
+static bool
+has_ticket(bool is_keyed)
+{
+	return !is_keyed && fault_rate(FAULT_TICKETS) > 0 &&
+	    chance(200 + fault_rate(FAULT_TICKETS));
+}
+
 /* What all jobs of a request have in common. */
 static struct enqueue
 draw_enqueue(bool is_keyed)
@@ -84,11 +95,30 @@ draw_enqueue(bool is_keyed)
 	return enqueue;
 }
 
+/* Something else with a ticket that was used, or the same as somebody has said
+ * before. */
+static void
+make_late_request(struct request *request, uint32_t token)
+{
+	struct enqueue enqueue = draw_enqueue(false);
+	enqueue.ticket = oracle_enqueue(token)->ticket;
+	enqueue.bytes = draw_bytes(&enqueue, true);
+	request->tokens[0] = chance(500) ? token : oracle_new_token(&enqueue);
+	request->count = request->tokens[0] != 0;
+}
+
 static void
 make_request(struct request *request)
 {
 	memset(request, 0, sizeof(*request));
 	request->keyed = has_key();
+	request->ticketed = has_ticket(request->keyed);
+	uint32_t before =
+	    request->ticketed && chance(100) ? oracle_some_ticketed() : 0;
+	if (before != 0) {
+		make_late_request(request, before);
+		return;
+	}
 	struct enqueue enqueue = draw_enqueue(request->keyed);
 	unsigned count = 1;
 	if (strikes(FAULT_BULK)) {
@@ -99,6 +129,9 @@ make_request(struct request *request)
 		enqueue.key = 0;
 		if (request->keyed && (!request->bulk || chance(800)))
 			enqueue.key = (uint8_t)(1 + draw(key_count));
+		enqueue.ticket = 0;
+		if (request->ticketed && (!request->bulk || chance(800)))
+			enqueue.ticket = oracle_new_ticket();
 		enqueue.bytes = draw_bytes(&enqueue, !request->bulk);
 		request->tokens[i] = oracle_new_token(&enqueue);
 		if (request->tokens[i] == 0)
@@ -131,14 +164,51 @@ put_keys(struct message_writer *writer, const struct request *request)
 }
 
 static void
+put_ticket(struct message_writer *writer, uint32_t token)
+{
+	uint32_t ticket = oracle_enqueue(token)->ticket;
+	if (ticket == 0)
+		put_nil(writer);
+	else
+		put_text(writer, oracle_ticket(ticket));
+}
+
+static void
+put_tickets(struct message_writer *writer, const struct request *request)
+{
+	if (!request->ticketed)
+		return;
+	put_key(writer, request->bulk ? "tokens" : "token");
+	if (!request->bulk) {
+		put_ticket(writer, request->tokens[0]);
+		return;
+	}
+	put_array(writer, request->count);
+	for (unsigned i = 0; i < request->count; i++)
+		put_ticket(writer, request->tokens[i]);
+	put_key(writer, "each");
+	put_boolean(writer, true);
+}
+
+static uint32_t
+count_fields(const struct request *request)
+{
+	uint32_t tickets = 0;
+	if (request->ticketed)
+		tickets = request->bulk ? 2 : 1;
+	return 4 + 2 * (uint32_t)request->keyed + tickets;
+}
+
+static void
 send_request(struct producer *producer, struct request *request)
 {
 	struct message_writer writer;
 	const struct enqueue *first = oracle_enqueue(request->tokens[0]);
 	request->msgid = ++producer->last_msgid;
 	request->sent = true;
+	request->sent_at = oracle_moment();
 	message_request(&writer, &producer->talker.output, request->msgid,
-	    SPAN_LITERAL("enqueue"), request->keyed ? 6 : 4);
+	    SPAN_LITERAL("enqueue"), count_fields(request));
 	put_key(&writer, "queue");
 	put_text(&writer, span_of(queue_rules(first->queue)->name));
 	put_key(&writer, "priority");
@@ -146,6 +216,7 @@ send_request(struct producer *producer, struct request *request)
 	put_key(&writer, "delay_ms");
 	put_integer(&writer, first->delay_ms);
 	put_keys(&writer, request);
+	put_tickets(&writer, request);
 	put_key(&writer, request->bulk ? "bodies" : "body");
 	if (request->bulk)
 		put_array(&writer, request->count);
@@ -192,12 +263,25 @@ answer_at(const struct request *request, const msgpack_object *result,
 	return &all->via.array.ptr[at];
 }
 
+/* False when it does not say so of what had a ticket. */
+static bool
+take_repeated(const struct request *request, const msgpack_object *result,
+    unsigned at, bool *ret_repeated)
+{
+	const msgpack_object *dup = answer_at(request, result, "dup", at);
+	if (dup == NULL || dup->type != MSGPACK_OBJECT_BOOLEAN)
+		return !request->ticketed;
+	*ret_repeated = dup->via.boolean;
+	return true;
+}
+
 static void
 take_id(const struct request *request, const msgpack_object *result,
     unsigned at, bool late)
 {
 	struct acknowledged taken = { .token = request->tokens[at],
 		.result = SPAN_LITERAL("new"),
+		.sent_at = request->sent_at,
 		.late = late };
 	int64_t id = 0;
 	object_span(map_find(result, "durability"), &taken.durability);
@@ -205,7 +289,8 @@ take_id(const struct request *request, const msgpack_object *result,
 		answer_at(request, result, "id", at), 1, INT64_MAX, &id) ||
 	    (!object_span(
 		 answer_at(request, result, "result", at), &taken.result) &&
-		(!request->bulk || request->keyed)))
+		(!request->bulk || request->keyed || request->ticketed)) ||
+	    !take_repeated(request, result, at, &taken.is_repeated))
 		broken("each request has one answer",
 		    "an enqueue without its ids and results");
 	taken.id = (uint64_t)id;
@@ -213,14 +298,94 @@ take_id(const struct request *request, const msgpack_object *result,
 	oracle_acknowledged(&taken);
 }
 
-static void
-take_ids(const struct request *request, const msgpack_object *result, bool late)
+enum refused { REFUSED_NOT, REFUSED_NOW, REFUSED_FOR_GOOD };
+
+/* Something is refused as it is to be refused, or the world ends here. */
+static enum refused
+take_refusal(const msgpack_object *error, uint32_t token)
 {
+	int64_t code;
+	struct span words = { 0 };
+	if (error->type != MSGPACK_OBJECT_ARRAY || error->via.array.size != 2 ||
+	    !object_integer(&error->via.array.ptr[0], 0, 1, &code) ||
+	    !object_span(&error->via.array.ptr[1], &words))
+		broken("gsq sends good messages", "a bad error");
+	if (code == 1 && words.count > 12 &&
+	    memcmp(words.bytes, "TOKEN_REUSED", 12) == 0) {
+		oracle_reused(token);
+		return REFUSED_FOR_GOOD;
+	}
+	if (code != 0)
+		broken("good requests are taken or put off",
+		    "an enqueue was refused for good: %.*s", (int)words.count,
+		    words.bytes);
+	if (words.count > 8 && memcmp(words.bytes, "DRAINING", 8) == 0)
+		oracle_draining(token);
+	else
+		sight(SIGHT_REFUSED_FULL);
+	return REFUSED_NOW;
+}
+
+/* Was that one of a bulk refused by itself? */
+static enum refused
+take_error(
+    const struct request *request, const msgpack_object *result, unsigned at)
+{
+	if (!request->bulk || !request->ticketed)
+		return REFUSED_NOT;
+	const msgpack_object *error = answer_at(request, result, "error", at);
+	if (error == NULL)
+		broken("each request has one answer", "no errors");
+	if (error->type == MSGPACK_OBJECT_NIL)
+		return REFUSED_NOT;
+	return take_refusal(error, request->tokens[at]);
+}
+
+/* Returns whether all of it was taken. */
+static bool
+take_ids(struct request *request, const msgpack_object *result, bool late)
+{
+	unsigned later = 0, taken = 0, count = request->count;
+	uint32_t tokens[JOBS_MAX];
 	foreigners_note_ends();
-	for (unsigned i = 0; i < request->count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		enum refused refused = take_error(request, result, i);
+		if (refused == REFUSED_NOW)
+			tokens[later++] = request->tokens[i];
+		if (refused != REFUSED_NOT)
+			continue;
 		take_id(request, result, i, late);
+		taken++;
+	}
 	if (request->bulk)
 		sight(SIGHT_BULK_KEPT);
+	if (taken == count)
+		return true;
+	request->count = later;
+	memcpy(request->tokens, tokens, later * sizeof(*tokens));
+	return false;
+}
+
+static void
+put_off(struct request *request, int64_t most_us)
+{
+	request->sent = false;
+	request->not_before_us = time_now_us() + draw_about(1000, most_us);
+}
+
+/* All of it was taken: is the same to be said again, or something else with the
+ * same ticket? */
+static void
+end_or_repeat(struct request *request)
+{
+	if (!request->ticketed || request->count == 0 || world_heals() ||
+	    chance(600)) {
+		request->count = 0;
+		return;
+	}
+	if (!request->bulk && chance(200))
+		make_late_request(request, request->tokens[0]);
+	put_off(request, chance(500) ? 20000 : 5000000);
 }
 
 static void
@@ -231,24 +396,18 @@ on_message(void *context, const struct message *message)
 		broken("gsq sends good messages", "no response");
 	struct request *request = find_request(producer, message->msgid);
 	if (message->error == NULL) {
-		take_ids(request, message->result,
-		    stream_is_over(producer->talker.fd));
-		request->count = 0;
+		if (take_ids(request, message->result,
+			stream_is_over(producer->talker.fd)))
+			end_or_repeat(request);
+		else
+			put_off(request, 500000);
 		return;
 	}
-	int64_t code;
-	struct span words = { 0 };
-	if (message->error->type != MSGPACK_OBJECT_ARRAY ||
-	    !object_integer(&message->error->via.array.ptr[0], 0, 0, &code))
-		broken("good requests are taken or put off",
-		    "an enqueue was refused for good");
-	object_span(&message->error->via.array.ptr[1], &words);
-	if (words.count > 8 && memcmp(words.bytes, "DRAINING", 8) == 0)
-		oracle_draining(request->tokens[0]);
+	if (take_refusal(message->error, request->tokens[0]) ==
+	    REFUSED_FOR_GOOD)
+		request->count = 0;
 	else
-		sight(SIGHT_REFUSED_FULL);
-	request->sent = false;
-	request->not_before_us = time_now_us() + draw_about(20000, 500000);
+		put_off(request, 500000);
 }
 
 static void

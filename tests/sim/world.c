@@ -333,6 +333,7 @@ strike(enum fault fault)
 	case FAULT_POISON:
 	case FAULT_STEER:
 	case FAULT_PAUSE:
+	case FAULT_TICKETS:
 	case FAULT_LIMITS:
 	case FAULT_COUNT:
 		break;
