@@ -178,12 +178,22 @@ on_batch_committed(void *context)
 	outlet_batch_committed(&server->outlet);
 }
 
+/* Its time counts from here. The wall clock may have been set since the last
+ * one, which counts for all that comes. */
+static void
+begin_turn(struct server *server)
+{
+	if (server->began_us == 0)
+		turn_look_at_clock(&server->turn, server_now_ms(server));
+}
+
 /* ---- the supervisor ---- */
 
 static void
 on_worker_up(void *context, const struct params_worker_up *params)
 {
 	struct server *server = context;
+	begin_turn(server);
 	struct fact fact = { .kind = FACT_WORKER_UP,
 		.now_ms = server_now_ms(server) };
 	name_set(&fact.worker_up.name, params->name);
@@ -209,6 +219,7 @@ static void
 on_worker_down(void *context, const struct params_worker_down *params)
 {
 	struct server *server = context;
+	begin_turn(server);
 	struct fact fact = { .kind = FACT_WORKER_DOWN,
 		.now_ms = server_now_ms(server) };
 	const char *signal = sigabbrev_np((int)params->signal);
@@ -241,6 +252,7 @@ static void
 on_introduced(void *context)
 {
 	struct server *server = context;
+	begin_turn(server);
 	struct fact fact = { .kind = FACT_INTRODUCED,
 		.now_ms = server_now_ms(server) };
 	turn_step(&server->turn, &fact, (struct span){ 0 });
@@ -265,13 +277,6 @@ static const struct channel_events channel_events = {
 };
 
 /* ---- clients ---- */
-
-/* Its time counts from here. */
-static void
-begin_turn(struct server *server)
-{
-	server_now_ms(server);
-}
 
 static void
 client_free(struct client *client)
@@ -308,6 +313,7 @@ on_client_gone(struct peer *peer, const char *reason)
 		    "client_pid=%d uid=%d reason=\"%s\"",
 		    (int)client->credentials.pid, (int)client->credentials.uid,
 		    reason);
+	begin_turn(client->server);
 	inlet_gone(client);
 	client_free(client);
 }

@@ -632,13 +632,19 @@ show(struct turn *turn)
 /* The wall clock is looked at in every turn: what waits for it is to be on time
  * however it is set. */
 void
-turn_pass(struct turn *turn, int64_t now_ms)
+turn_look_at_clock(struct turn *turn, int64_t now_ms)
 {
 	struct fact fact = { .kind = FACT_CLOCK, .now_ms = now_ms };
 	fact.clock.wall_ms = clock_wall_at_0_ms();
 	if (fact.clock.wall_ms != turn->core.wall_ms)
 		turn_step(turn, &fact, (struct span){ 0 });
-	fact = (struct fact){ .kind = FACT_TIME, .now_ms = now_ms };
+}
+
+void
+turn_pass(struct turn *turn, int64_t now_ms)
+{
+	struct fact fact = { .kind = FACT_TIME, .now_ms = now_ms };
+	turn_look_at_clock(turn, now_ms);
 	if (core_wake_at(&turn->core) <= now_ms)
 		turn_step(turn, &fact, (struct span){ 0 });
 }

@@ -133,7 +133,10 @@ struct span turn_body(struct turn *turn, const struct job *job);
  * next step, or the next body. */
 struct span turn_certificate(struct turn *turn, const struct attempt *attempt);
 
-/* Does what is due by either clock. */
+/* The wall clock may have been set: at the beginning of each turn. */
+void turn_look_at_clock(struct turn *turn, int64_t now_ms);
+
+/* The same, and does what is due by either clock. */
 void turn_pass(struct turn *turn, int64_t now_ms);
 
 /* Ends a turn: commits what gathered, if no batch is on its way. */

@@ -2,6 +2,7 @@
 #include "core/match.h"
 
 #include "base/check.h"
+#include "core/expiry.h"
 #include "core/gate.h"
 #include "core/lease.h"
 #include "core/line.h"
@@ -61,6 +62,10 @@ match_lane(struct core *core, struct lane *lane)
 	struct subscription *subscription;
 	while ((handle = lane_first(lane)) != 0 &&
 	    (subscription = demand_first(&core->demand, lane)) != NULL) {
+		/* What comes in the moment that its time is over comes before
+		 * FACT_TIME, which is due and ends it. */
+		if (expiry_has_passed(core, job_at(&core->jobs, handle)))
+			return;
 		if (gate_of(core, lane) != GATE_OPEN) {
 			gate_wait(core, lane);
 			return;

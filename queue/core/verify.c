@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/verify.h"
 
+#include "core/expiry.h"
 #include "core/gate.h"
 
 /*
@@ -148,7 +149,8 @@ verify_lane(
 	/* Nobody waits for what is there: the rule of stored demand. */
 	HOLDS(ready == 0 || lane->asking.count == 0 ||
 	    gate_of(core, lane) != GATE_OPEN || lane->gate_place != 0 ||
-	    core->admitted > 0);
+	    core->admitted > 0 ||
+	    expiry_has_passed(core, job_at(&core->jobs, lane_first(lane))));
 	HOLDS(lane->idle == lane_is_idle(lane));
 	HOLDS(lanes_find(&core->lanes, span_of(lane->name.text)) == lane);
 	found->jobs += ready + dead + lane->counts[JOB_DELAYED] +

@@ -263,3 +263,21 @@ def test_a_job_for_a_time_of_the_wall_clock_follows_it():
                             at_ms=int(soon * 1000))["id"]
         is_equal(gsq.wait_job(identity), "done", "by itself")
         is_true(time.time() + clock.offset >= soon - EARLY, "not early")
+
+
+def test_a_clock_that_was_set_counts_for_what_comes_next():
+    """Nothing else happens in between by which the queue could notice."""
+    with Clock() as clock, Gsq(
+            environment=clock.environment, workers=1,
+            command=["builtin:noop"]) as gsq:
+        with gsq.client() as producer:
+            for offset in (DAY, 0, -DAY):
+                clock.set(offset + DAY)
+                producer.call("ping")
+                clock.set(offset)
+                soon = time.time() + clock.offset + 3600
+                identity = producer.call(
+                    "enqueue", queue="default", body="x",
+                    at_ms=int(soon * 1000))["id"]
+                is_equal(gsq.job(identity)["state"], "delayed", "an hour "
+                         "before its time, with the clock at %+d" % offset)

@@ -146,6 +146,21 @@ Test(expiry, who_stood_behind_it_has_the_turn)
 	expect_expired(third);
 }
 
+/* What has come in meanwhile is read before the time is told. */
+Test(expiry, nobody_is_given_what_is_about_to_expire)
+{
+	uint32_t worker = subscribe("mail");
+	uint64_t over = enqueue_for(1000, 0, "");
+	uint64_t good = enqueue_for(0, 0, "");
+	now_ms += 1000;
+	ask(worker, "mail", 1);
+	cr_expect_eq(job_with(over)->delivery, 0);
+	cr_expect_eq(job_with(good)->state, JOB_READY);
+	pass(0);
+	expect_expired(over);
+	cr_expect_eq(job_with(good)->state, JOB_RUNNING);
+}
+
 Test(expiry, one_that_is_retried_is_of_use_for_ever)
 {
 	uint64_t id = enqueue_for(1000, 0, "");
