@@ -281,6 +281,8 @@ begin_waiting(struct core *core, struct lane *lane, uint32_t handle,
 {
 	struct job *job = job_at(&core->jobs, handle);
 	struct moment due = enqueue_due(fact);
+	if (PLANTED(AT_BY_MONOTONIC_CLOCK))
+		due = (struct moment){ moment_ms(due, core->wall_ms), false };
 	if (moment_ms(due, core->wall_ms) <= core->now_ms)
 		return line_enter(core, handle) == JOB_READY;
 	job_set_state(job, JOB_DELAYED);

@@ -41,6 +41,7 @@ struct foreigner {
 	bool subscribed;
 	bool is_deaf;
 	int64_t asked; /* and not yet given */
+	int64_t asked_us;
 	struct job jobs[JOBS_MAX];
 	struct answer answers[ANSWERS_MAX];
 	uint64_t answer_count;
@@ -89,6 +90,15 @@ add_answer(struct foreigner *self, const struct answer *answer)
 	self->answer_count++;
 }
 
+/* So many more may come, or be taken for what was asked for. */
+static void
+expect(struct foreigner *self, int64_t n)
+{
+	if (self->asked == 0)
+		self->asked_us = time_now_us();
+	self->asked += n;
+}
+
 static void
 ask(struct foreigner *self)
 {
@@ -103,7 +113,7 @@ ask(struct foreigner *self)
 	put_key(&writer, "n");
 	put_integer(&writer, n);
 	CHECK(message_end(&writer) == 0);
-	self->asked += n;
+	expect(self, n);
 }
 
 /* What it says to hold it never had in that delivery. */
@@ -183,6 +193,7 @@ take_job(
 	    .delivery = params->delivery,
 	    .attempt = params->attempt,
 	    .priority = params->priority,
+	    .asked_us = self->asked_us,
 	    .late = stream_is_over(self->talker.fd),
 	    .queue = params->queue,
 	    .ttr_ms = params->ttr_ms,
@@ -398,7 +409,7 @@ send_rubbish(struct foreigner *self)
 		bytes[0] = (char)0xc1;
 	CHECK(buffer_append(&self->talker.output, bytes, count) == 0);
 	/* Whatever it was taken for, nothing of it may count. */
-	self->asked += DEMAND_MAX;
+	expect(self, DEMAND_MAX);
 	self->answer_count += 40;
 }
 

@@ -237,7 +237,8 @@ keys_delivered(
 		return;
 	if (keys_mode(token) == KEY_COALESCE)
 		check_merged(job, number, delivered->priority);
-	if (keys_mode(token) == KEY_SERIAL && token->enqueue.delay_ms == 0)
+	if (keys_mode(token) == KEY_SERIAL && token->enqueue.delay_ms == 0 &&
+	    token->enqueue.at_ms == 0)
 		check_serial(job, key_of(token));
 }
 

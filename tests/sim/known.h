@@ -16,9 +16,22 @@
 /* GONE: it waited and was cancelled, or it was deleted. */
 enum ended { ENDED_NOT, ENDED_DONE, ENDED_DEAD, ENDED_GONE };
 
+/* Of what has been sent; see times.c. INT64_MAX: never. */
+struct times {
+	/* It is of use until then at least: in the life of now, and as may have
+	 * been kept. */
+	int64_t least_ms, wall_least_ms;
+	int64_t offset_most_ms; /* of the clocks, since it was sent */
+	bool may_have_expired;	/* in a life of before */
+	bool waits;		/* for the wall clock, then: */
+	int64_t expected_ms;	/* as that stood at first */
+	int64_t reached_ms;
+};
+
 /* Moments are those of oracle_moment; 0: never. */
 struct token {
 	struct enqueue enqueue;
+	struct times times;
 	uint32_t sends;
 	uint32_t answers;
 	uint32_t ids; /* jobs that were seen with it */
@@ -28,6 +41,7 @@ struct token {
 	int64_t sent_us;
 	int64_t first_sent_us;
 	uint64_t answered_at;
+	uint64_t answered_job; /* the last one */
 	int64_t answered_us;
 	uint64_t answered_life; /* of the queue */
 	bool open;		/* see keys.c; then: */
@@ -76,6 +90,11 @@ struct known {
 	/* The last delivery was decided at this moment or later. */
 	int64_t decided_us;
 
+	/* It is of use until then at most: in the life of now, and as may have
+	 * been kept; INT64_MAX: for ever, or who knows. */
+	int64_t use_most_ms, use_wall_most_ms;
+	bool is_expired; /* as the last list says */
+
 	/* What people did to it; see steered.c. */
 	bool unwanted;	    /* somebody asked to cancel or delete it */
 	bool stopping;	    /* that was answered, of a run; */
@@ -103,6 +122,8 @@ struct known {
 struct token *oracle_token(uint32_t number);
 struct known *oracle_job(uint64_t id);
 struct known *oracle_job_at(uint32_t at);
+
+uint32_t oracle_tokens(void);
 
 /* Does that holder live, and is what it runs the queue's? */
 bool oracle_is_live(uint32_t holder);
@@ -134,6 +155,19 @@ void gates_delivered(
     const struct known *job, const struct delivered *delivered);
 void gates_run_begins(struct known *job);
 void gates_queue_died(void);
+
+/* ---- times ---- */
+
+void times_reset(void);
+void times_sent(uint32_t number);
+void times_known(struct known *job);
+void times_queue_died(void);
+
+/* A good delivery, of which it is known when it was decided. */
+void times_delivered(
+    const struct known *job, const struct delivered *delivered);
+void times_done(const struct known *job);
+void times_listed(struct known *job, const struct listed *listed, bool is_dead);
 
 /* ---- tickets ---- */
 

@@ -18,6 +18,9 @@ struct auditor {
 	bool listing;
 	uint64_t moment;
 	int64_t limit; /* of a page */
+	int64_t asked_us;
+	int64_t told_us; /* a turn of this queue has ended since; 0: none */
+	uint64_t told_life;
 	bool is_whole; /* one page */
 	uint64_t life; /* of the queue, when it began */
 	uint64_t lists;
@@ -38,6 +41,7 @@ static void
 ask_for_page(int64_t after)
 {
 	struct message_writer writer;
+	auditor.asked_us = time_now_us();
 	message_request(&writer, &auditor.talker.output, ++auditor.msgid,
 	    SPAN_LITERAL("list"), 2);
 	put_key(&writer, "after");
@@ -58,6 +62,14 @@ begin_list(void)
 	auditor.limit = chance(800) ? 1000 : 1 + (int64_t)draw(30);
 	oracle_list_begins();
 	ask_for_page(0);
+}
+
+/* Is what comes from the queue that lives, all of it? */
+static bool
+is_of_now(void)
+{
+	return auditor.life == queue_life() &&
+	    !stream_is_over(auditor.talker.fd);
 }
 
 static void
@@ -81,6 +93,8 @@ take_listed(const msgpack_object *row)
 	object_span(map_find(row, "cause"), &listed.cause);
 	object_span(map_find(row, "key"), &listed.key);
 	listed.id = (uint64_t)id;
+	if (auditor.told_life == queue_life() && is_of_now())
+		listed.since_us = auditor.told_us;
 	oracle_listed(&listed);
 }
 
@@ -99,14 +113,14 @@ on_page(void *context, const struct message *message)
 		broken("gsq sends good messages", "a bad page");
 	for (uint32_t i = 0; i < rows->via.array.size; i++)
 		take_listed(&rows->via.array.ptr[i]);
+	auditor.told_us = auditor.asked_us;
+	auditor.told_life = auditor.life;
 	if (next != 0) {
 		auditor.is_whole = false;
 		ask_for_page(next);
 		return;
 	}
-	oracle_list_ends(auditor.moment,
-	    auditor.is_whole && auditor.life == queue_life() &&
-		!stream_is_over(auditor.talker.fd));
+	oracle_list_ends(auditor.moment, auditor.is_whole && is_of_now());
 	auditor.listing = false;
 	auditor.lists++;
 	if (!world_heals()) /* else it is asked for */

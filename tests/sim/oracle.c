@@ -54,6 +54,7 @@ oracle_reset(void)
 	keys_reset();
 	gates_reset();
 	tickets_reset();
+	times_reset();
 }
 
 uint64_t
@@ -108,7 +109,10 @@ find_or_add(uint64_t id, uint32_t token)
 	CHECK(oracle.job_count < JOBS_MAX);
 	*slot = ++oracle.job_count;
 	struct known *job = &oracle.jobs[*slot - 1];
-	*job = (struct known){ .id = id, .urgency = UINT8_MAX };
+	*job = (struct known){ .id = id,
+		.urgency = UINT8_MAX,
+		.use_most_ms = INT64_MAX,
+		.use_wall_most_ms = INT64_MAX };
 	give(job, token);
 	return job;
 }
@@ -141,6 +145,12 @@ struct token *
 oracle_token(uint32_t number)
 {
 	return &oracle.tokens[number];
+}
+
+uint32_t
+oracle_tokens(void)
+{
+	return oracle.token_count;
 }
 
 const struct enqueue *
@@ -197,6 +207,7 @@ oracle_sent(uint32_t token)
 	oracle.tokens[token].sent_us = time_now_us();
 	keys_sent(token);
 	tickets_sent(token);
+	times_sent(token);
 }
 
 /* ---- a sighting: the job is what somebody enqueued, byte for byte ---- */
@@ -318,6 +329,7 @@ become_known(struct known *job, bool late)
 	job->known_us = time_now_us();
 	job->known_life = queue_life();
 	tickets_known(job);
+	times_known(job);
 	if (keys_mode(token) == KEY_COALESCE)
 		return;
 	token->ids++;
@@ -381,6 +393,7 @@ oracle_acknowledged(const struct acknowledged *acknowledged)
 	token->acknowledged = true;
 	token->answers++;
 	token->answered_at = oracle_moment();
+	token->answered_job = job->id;
 	token->answered_us = time_now_us();
 	token->answered_life = queue_life();
 	become_known(job, acknowledged->late);
@@ -539,6 +552,7 @@ oracle_delivered(const struct delivered *delivered)
 	steered_delivered(job, delivered);
 	job->decided_us = decided_us(job, number);
 	gates_delivered(job, delivered);
+	times_delivered(job, delivered);
 	job->delivery = delivered->delivery;
 	job->attempt = delivered->attempt;
 	job->holder = delivered->holder;
@@ -590,8 +604,10 @@ oracle_said(uint32_t holder, uint64_t id, int64_t delivery, enum said said,
 	job->said_delivery = delivery;
 	if (said == SAID_DONE && job->stop_heard == delivery)
 		sight(SIGHT_DONE_ALL_THE_SAME);
-	if (said == SAID_DONE)
-		keys_said_done(job);
+	if (said != SAID_DONE)
+		return;
+	keys_said_done(job);
+	times_done(job);
 }
 
 void
@@ -636,6 +652,7 @@ oracle_queue_died(void)
 	}
 	keys_queue_died();
 	gates_queue_died();
+	times_queue_died();
 }
 
 static void
@@ -688,6 +705,8 @@ check_dead(const struct known *job, const struct listed *listed)
 		sight(SIGHT_DEAD_BY_CRASHES);
 		return;
 	}
+	if (span_is_text(listed->cause, "expired")) /* see times_listed */
+		return;
 	if ((exhausted && listed->attempt == most) ||
 	    (rejected && job->said_dead)) {
 		sight(
@@ -719,6 +738,7 @@ oracle_listed(const struct listed *listed)
 	job->list_whole = shown.body.count == shown.body_bytes;
 	keys_listed(job);
 	steered_listed(job, listed, is_dead);
+	times_listed(job, listed, is_dead);
 	oracle.counted += !is_dead;
 	if (is_dead)
 		check_dead(job, listed);

@@ -36,7 +36,9 @@ struct enqueue {
 	enum key_mode mode; /* KEY_MODE_COUNT: the queue's */
 	uint32_t bytes;
 	int64_t delay_ms;
-	uint32_t ticket; /* 0: none */
+	int64_t at_ms;	    /* instead, by the wall clock; 0: none */
+	int64_t expires_ms; /* 0: never */
+	uint32_t ticket;    /* 0: none */
 };
 
 /* The text of a key; "" of none. */
@@ -87,7 +89,8 @@ struct delivered {
 	int64_t delivery;
 	int64_t attempt;
 	int64_t priority;
-	bool late; /* from a queue that has died since */
+	int64_t asked_us; /* it was asked for then, or later */
+	bool late;	  /* from a queue that has died since */
 	struct span queue;
 	int64_t ttr_ms;	 /* 0: any */
 	struct span key; /* empty: it has none */
@@ -164,10 +167,15 @@ bool oracle_may_be_drained(unsigned queue);
 /* An enqueue was refused because its queue is drained. */
 void oracle_draining(uint32_t token);
 
-/* ---- deaths ---- */
+/* ---- lives, deaths, the clock ---- */
 
+void oracle_queue_begins(void);
 void oracle_queue_died(void);
 void oracle_power_lost(void);
+
+/* Right before and after somebody sets the wall clock. */
+void oracle_clock_is_set(void);
+void oracle_clock_was_set(void);
 
 /* ---- operators ---- */
 
@@ -186,6 +194,7 @@ struct listed {
 	struct span cause;
 	struct span key;
 	struct span body; /* its first bytes */
+	int64_t since_us; /* a turn had passed the time since; 0: who knows */
 };
 void oracle_list_begins(void);
 void oracle_listed(const struct listed *listed);

@@ -92,6 +92,10 @@ draw_enqueue(bool is_keyed)
 		enqueue.mode = draw_mode();
 	if (strikes(FAULT_DELAYS))
 		enqueue.delay_ms = draw_about(1, 3000);
+	else if (strikes(FAULT_AT))
+		enqueue.at_ms = time_wall_ms() - 500 + draw_about(1, 4000);
+	if (strikes(FAULT_EXPIRY))
+		enqueue.expires_ms = draw_about(1, chance(500) ? 100 : 5000);
 	return enqueue;
 }
 
@@ -193,10 +197,24 @@ put_tickets(struct message_writer *writer, const struct request *request)
 static uint32_t
 count_fields(const struct request *request)
 {
+	const struct enqueue *first = oracle_enqueue(request->tokens[0]);
 	uint32_t tickets = 0;
 	if (request->ticketed)
 		tickets = request->bulk ? 2 : 1;
-	return 4 + 2 * (uint32_t)request->keyed + tickets;
+	return 4 + 2 * (uint32_t)request->keyed + tickets +
+	    (first->expires_ms > 0);
+}
+
+static void
+put_times(struct message_writer *writer, const struct enqueue *enqueue)
+{
+	put_key(writer, enqueue->at_ms != 0 ? "at_ms" : "delay_ms");
+	put_integer(
+	    writer, enqueue->at_ms != 0 ? enqueue->at_ms : enqueue->delay_ms);
+	if (enqueue->expires_ms == 0)
+		return;
+	put_key(writer, "expires_ms");
+	put_integer(writer, enqueue->expires_ms);
 }
 
 static void
@@ -213,8 +231,7 @@ send_request(struct producer *producer, struct request *request)
 	put_text(&writer, span_of(queue_rules(first->queue)->name));
 	put_key(&writer, "priority");
 	put_integer(&writer, first->priority);
-	put_key(&writer, "delay_ms");
-	put_integer(&writer, first->delay_ms);
+	put_times(&writer, first);
 	put_keys(&writer, request);
 	put_tickets(&writer, request);
 	put_key(&writer, request->bulk ? "bodies" : "body");

@@ -199,6 +199,7 @@ queue_run(void)
 	queue.inside = queue.starting = true;
 	queue.awake = false;
 	queue.refusal[0] = '\0';
+	oracle_queue_begins();
 	if (strikes(FAULT_KILL_AGAIN))
 		machine_kill_at_call(1 + draw(60), chance(300));
 	process_enter(&queue.process);

@@ -176,6 +176,7 @@ note_delivery(struct worker *worker, const struct params_job *params)
 	    .delivery = params->delivery,
 	    .attempt = params->attempt,
 	    .priority = params->priority,
+	    .asked_us = worker->given_us,
 	    .late = stream_is_over(worker->session.peer.fd),
 	    .queue = params->queue,
 	    .ttr_ms = params->ttr_ms,
@@ -450,7 +451,7 @@ worker_spawn(const struct worker_orders *orders)
 	worker->kill = (struct timer){ .fire = on_kill, .context = worker };
 	worker->ready = (struct timer){ .fire = on_ready, .context = worker };
 	worker->reap = (struct timer){ .context = worker };
-	worker->asked_us = time_now_us();
+	worker->asked_us = worker->owed_us = time_now_us();
 	TAILQ_INIT(&worker->runs);
 	set_options(worker, orders);
 	process_start(&worker->process, on_wake, worker);
@@ -595,11 +596,14 @@ __wrap_ledger_step(struct ledger *ledger, const struct ledger_fact *fact)
 	step(STEP_LEDGER,
 	    (uint64_t)fact->event | (uint64_t)worker->process.pid << 8);
 	look_before(worker, fact);
+	worker->given_us = worker->owed_us;
 	struct ledger_wishes wishes = __real_ledger_step(ledger, fact);
 	if (wishes.send != NULL)
 		note_said(worker, wishes.send);
 	if (wishes.ask > 0)
 		worker->asked_us = time_now_us();
+	if (wishes.ask > 0 && ledger->owed == wishes.ask)
+		worker->owed_us = time_now_us();
 	if (fact->event == LEDGER_UNKNOWN && wishes.stop != NULL)
 		sight(SIGHT_RUN_WAS_UNKNOWN);
 	const char *wrong = verifies_now() ? ledger_verify(ledger) : NULL;

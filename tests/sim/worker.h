@@ -52,6 +52,8 @@ struct worker {
 	struct timer reap;  /* the supervisor's */
 	bool answer_was_error;
 	int64_t asked_us; /* when it last asked */
+	int64_t owed_us;  /* when it did so for the first that it is owed */
+	int64_t given_us; /* the same of the job that has just come */
 	struct {
 		int status;
 		int number;

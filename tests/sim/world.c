@@ -283,7 +283,9 @@ strike(enum fault fault)
 		break;
 	case FAULT_JUMP_CLOCK:
 		sight(SIGHT_CLOCK_JUMPED);
+		oracle_clock_is_set();
 		time_jump(JUMP_MS - (int64_t)draw(2 * JUMP_MS));
+		oracle_clock_was_set();
 		break;
 	case FAULT_CUT_STREAM:
 		stream_cut_one();
@@ -333,6 +335,8 @@ strike(enum fault fault)
 	case FAULT_POISON:
 	case FAULT_STEER:
 	case FAULT_PAUSE:
+	case FAULT_EXPIRY:
+	case FAULT_AT:
 	case FAULT_TICKETS:
 	case FAULT_LIMITS:
 	case FAULT_COUNT:
