@@ -102,8 +102,10 @@ struct lease {
 	uint32_t place;	 /* position in the heap of leases; 0: not there */
 	uint8_t phase;	 /* enum lease_phase */
 	bool is_resumed; /* it began before this queue process did */
-	int64_t act_at_ms; /* when its phase is over */
-	int64_t end_ms;	   /* when its time is over; INT64_MAX: never */
+	int64_t act_at_ms;  /* when its phase is over */
+	int64_t end_ms;	    /* when its time is over; INT64_MAX: never */
+	int64_t touched_ms; /* its worker is waited for: it was told to have
+			     * until then; INT64_MAX: for ever, 0: nothing */
 };
 
 /* It may run as long as it wants. */

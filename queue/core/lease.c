@@ -134,7 +134,14 @@ void
 lease_resume_absent(struct core *core, uint32_t handle)
 {
 	const struct job *job = job_at(&core->jobs, handle);
-	start(core, lease_of(core, handle), ttr_of(core, job));
+	struct lease *lease = lease_of(core, handle);
+	int64_t ttr_ms = ttr_of(core, job);
+	/* What it was told meanwhile holds where that is longer. */
+	if (lease->touched_ms == INT64_MAX)
+		ttr_ms = 0;
+	else if (ttr_ms > 0 && lease->touched_ms - core->now_ms > ttr_ms)
+		ttr_ms = lease->touched_ms - core->now_ms;
+	start(core, lease, ttr_ms);
 	lease_resume(core, handle);
 }
 
@@ -165,8 +172,14 @@ lease_extend(struct core *core, uint32_t handle, int64_t ttr_ms)
 		return false;
 	if (ttr_ms == 0)
 		ttr_ms = ttr_of(core, job);
-	/* Whose worker is waited for has all the time. */
-	if (job->place != core->absent && !PLANTED(TOUCH_IGNORED))
+	if (PLANTED(TOUCH_IGNORED))
+		return true;
+	/* Whose worker is waited for has all the time until it comes. */
+	if (job->place == core->absent)
+		lease->touched_ms = ttr_ms == TTR_NONE || ttr_ms == 0
+		    ? INT64_MAX
+		    : core->now_ms + ttr_ms;
+	else
 		start(core, lease, ttr_ms == TTR_NONE ? 0 : ttr_ms);
 	return true;
 }

@@ -548,6 +548,36 @@ Test(lease, an_absent_job_has_all_the_time_until_its_worker_comes)
 	cr_expect(is_told(EVENT_OVERDUE));
 }
 
+Test(lease, a_touch_of_an_absent_job_counts_when_its_worker_comes)
+{
+	restore_running(9, false);
+	worker_up(70, 1);
+	cr_assert_eq(touch(9, 60000), REFUSAL_NONE);
+	pass(1000);
+	come_with(9, 4, 70);
+	cr_expect_eq(lease_left_ms(&core, job_with(9)), 59000);
+}
+
+Test(lease, an_absent_job_that_may_take_any_time_may_when_its_worker_comes)
+{
+	restore_running(9, false);
+	worker_up(70, 1);
+	cr_assert_eq(touch(9, 60000), REFUSAL_NONE);
+	cr_assert_eq(touch(9, TTR_NONE), REFUSAL_NONE);
+	come_with(9, 4, 70);
+	cr_expect_eq(lease_left_ms(&core, job_with(9)), INT64_MAX);
+}
+
+Test(lease, a_short_touch_of_an_absent_job_takes_nothing_from_its_time)
+{
+	restore_running(9, false);
+	worker_up(70, 1);
+	cr_assert_eq(touch(9, 1), REFUSAL_NONE);
+	pass(1000);
+	come_with(9, 4, 70);
+	cr_expect_eq(lease_left_ms(&core, job_with(9)), TTR_MS);
+}
+
 Test(lease, an_absent_job_that_was_cancelled_is_stopped_when_its_worker_comes)
 {
 	restore_running(9, true);
