@@ -82,11 +82,11 @@ monotonic_of(int64_t wall_ms)
 	return wall_ms - now_ms + clock_monotonic_ms();
 }
 
-/* A time of 0 is none; none of before has been good for so long. */
+/* A time of 0 is none. One before it, when the machine began, is good. */
 static int64_t
-at_least_1(int64_t ms)
+not_0(int64_t ms)
 {
-	return ms > 0 ? ms : 1;
+	return ms != 0 ? ms : 1;
 }
 
 /* The oldest first. */
@@ -177,7 +177,7 @@ on_restore(void *context, const struct record *record)
 	fact.restore.terms = record->terms;
 	if (record->expires_wall_ms != 0)
 		fact.restore.terms.expires_at_ms =
-		    at_least_1(monotonic_of(record->expires_wall_ms));
+		    not_0(monotonic_of(record->expires_wall_ms));
 	if (record->job->by_wall)
 		fact.restore.job.at_ms = record->due_wall_ms;
 	else if (record->job->state == JOB_DELAYED)

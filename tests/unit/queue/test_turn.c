@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue/turn.h"
 
+#include "sys/clock.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -659,4 +661,22 @@ Test(turn, a_job_in_memory_is_not_shown_before_its_id_is_reserved_for_good)
 	cr_assert_str_eq(happened(),
 	    "put 2 tell enqueued update 2 deliver 2 \"b\" kept tell delivered");
 	cr_assert_not(turn.gathering);
+}
+
+/* It may run yet, and be kept anew: by a clock that is set back then. */
+Test(turn, what_expired_before_the_machine_began_keeps_its_time)
+{
+	const int64_t expires_wall_ms = 1000000; /* in 1970 */
+	const struct job job = {
+		.id = 1, .state = JOB_RUNNING, .attempt = 1, .delivery = 1
+	};
+	const struct record record = { .job = &job,
+		.queue = SPAN_LITERAL("sync"),
+		.expires_wall_ms = expires_wall_ms };
+	fake.owner.restore(fake.owner.context, &record);
+	const struct jobs *jobs = &turn.core.jobs;
+	const struct job *restored = job_at(jobs, jobs_find(jobs, 1));
+	int64_t wall_ms =
+	    job_terms(jobs, restored).expires_at_ms + clock_wall_at_0_ms();
+	cr_expect_lt(llabs(wall_ms - expires_wall_ms), 1000);
 }
