@@ -39,6 +39,7 @@ void
 recovery_release(struct recovery *recovery)
 {
 	free(recovery->leftovers);
+	free(recovery->vouchers);
 	free(recovery->unsure);
 	reader_release(&recovery->ahead);
 	reader_release(&recovery->reader);
@@ -298,7 +299,26 @@ struct trace {
 	uint32_t end;		 /* of the last one in this segment */
 };
 
-static void
+static int
+note_voucher(struct recovery *recovery, const struct frame *frame)
+{
+	if (recovery->voucher_count == recovery->voucher_room) {
+		size_t room =
+		    recovery->voucher_room ? 2 * recovery->voucher_room : 16;
+		struct voucher *vouchers =
+		    realloc(recovery->vouchers, room * sizeof(*vouchers));
+		if (vouchers == NULL)
+			return explain_failure(
+			    recovery, ENOMEM, "read the store");
+		recovery->vouchers = vouchers;
+		recovery->voucher_room = room;
+	}
+	recovery->vouchers[recovery->voucher_count++] =
+	    (struct voucher){ frame->segment, frame->offset };
+	return 0;
+}
+
+static int
 look_at_sector(struct recovery *recovery, const struct segment *segment,
     uint32_t offset, const char *sector, struct trace *trace)
 {
@@ -311,10 +331,11 @@ look_at_sector(struct recovery *recovery, const struct segment *segment,
 	if (!frame_read(sector, log_id, &frame) ||
 	    frame.segment != segment->number || frame.offset != offset ||
 	    frame.sequence <= last)
-		return;
+		return 0;
 	trace->end = end;
 	if (frame.synced_through > trace->synced_through)
 		trace->synced_through = frame.synced_through;
+	return frame.synced_through > last ? note_voucher(recovery, &frame) : 0;
 }
 
 static int
@@ -334,7 +355,10 @@ look_through(struct recovery *recovery, struct segment *segment,
 			    recovery, error, "read a segment");
 		if (sector == NULL)
 			return 0;
-		look_at_sector(recovery, segment, offset, sector, trace);
+		error =
+		    look_at_sector(recovery, segment, offset, sector, trace);
+		if (error != 0)
+			return error;
 	}
 	return 0;
 }
@@ -511,10 +535,33 @@ clear(struct recovery *recovery, struct segment *segment, uint32_t from)
 	return error;
 }
 
+/* If one of these outlived a death in the middle of this, and what it speaks
+ * for did not, the tail would look like damage: so each is gone for good before
+ * anything in front of it goes. */
+static int
+clear_vouchers(struct recovery *recovery)
+{
+	static char zeros[SECTOR_BYTES];
+	int error = 0;
+	for (size_t i = recovery->voucher_count; i > 0 && error == 0; i--) {
+		const struct voucher *voucher = &recovery->vouchers[i - 1];
+		struct iovec part = { zeros, sizeof(zeros) };
+		int file;
+		error = segments_file(recovery->segments,
+		    segments_at(recovery->segments, voucher->segment), &file);
+		if (error == 0)
+			error = io_write(
+			    recovery->io, file, &part, 1, voucher->offset);
+		if (error == 0)
+			error = recovery->io->sync(recovery->io, file);
+	}
+	return error;
+}
+
 static int
 clear_tail(struct recovery *recovery)
 {
-	int error = 0;
+	int error = clear_vouchers(recovery);
 	for (uint32_t i = 0; i < recovery->segments->count && error == 0; i++) {
 		struct segment *segment = &recovery->segments->all[i];
 		uint32_t from = 0;

@@ -45,6 +45,13 @@ struct unsure {
 	uint32_t bytes;
 };
 
+/* A frame of the tail that speaks for others of the tail: they are of a batch
+ * that was on the disk in part, and did not come to its end. */
+struct voucher {
+	uint32_t segment;
+	uint32_t offset;
+};
+
 struct recovery {
 	struct io *io;
 	struct segments *segments;
@@ -56,6 +63,9 @@ struct recovery {
 	struct unsure *unsure; /* owned */
 	size_t unsure_count;
 	size_t unsure_room;
+	struct voucher *vouchers; /* owned; in the order of the log */
+	size_t voucher_count;
+	size_t voucher_room;
 	uint32_t *leftovers; /* owned; segments on disk that nobody needs */
 	size_t leftover_count;
 	uint64_t frames;

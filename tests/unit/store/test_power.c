@@ -9,6 +9,19 @@
 /* Some hundreds of changes; a few segments, some of them cleaned. */
 #define STEPS 400
 
+/* Batches that go on over several segments, and are on the disk in part before
+ * they end. */
+static const struct world_mix large_mix = {
+	.put = 60,
+	.note = 10,
+	.update = 10,
+	.delete = 10,
+	.commit = 1,
+	.progress = 20,
+	.body_bytes_max = 3000,
+	.live_max = 200,
+};
+
 static struct disk disk;
 static struct disk copy;
 static struct world world;
@@ -29,9 +42,9 @@ seed_count(uint64_t usual)
 	return text != NULL ? strtoull(text, NULL, 10) : usual;
 }
 
-/* A life that ends at call dead_at. How many calls it made. */
 static uint64_t
-live(uint64_t seed, uint64_t dead_at, bool has_thread)
+live_with(const struct world_mix *mix, uint64_t seed, uint64_t dead_at,
+    bool has_thread)
 {
 	disk_init(&disk, seed);
 	disk.has_thread = has_thread;
@@ -40,10 +53,17 @@ live(uint64_t seed, uint64_t dead_at, bool has_thread)
 	disk.dead_at = dead_at;
 	world_init(&world, &disk, seed);
 	if (world_open(&world, true))
-		world_run(&world, &world_mix_usual, STEPS);
+		world_run(&world, mix, STEPS);
 	uint64_t calls = disk.calls;
 	world_close(&world);
 	return calls;
+}
+
+/* A life that ends at call dead_at. How many calls it made. */
+static uint64_t
+live(uint64_t seed, uint64_t dead_at, bool has_thread)
+{
+	return live_with(&world_mix_usual, seed, dead_at, has_thread);
 }
 
 static void
@@ -124,6 +144,34 @@ Test(power, a_cut_after_a_restart_loses_nothing_that_the_restart_has_told)
 	}
 }
 
+/* What is on the disk now is recovered from, dying at each call. How often. */
+static uint64_t
+cut_recovery(uint64_t seed, uint64_t at)
+{
+	uint64_t n = 1;
+	world_rewind(&before, &world);
+	disk_copy(&copy, &disk);
+	for (;; n++) {
+		disk.dead_at = disk.calls + n;
+		bool opened = world_open(&world, true);
+		bool dead = disk.dead;
+		cr_assert(opened || dead, "%s %s", world.reason,
+		    world.wrong ? world.wrong : "");
+		world_close(&world);
+		if (!dead)
+			break;
+		disk_power_cut(&disk, (enum disk_loss)(n % LOSS_KINDS));
+		world_rewind(&world, &before);
+		expect_open(seed, at, true);
+		world_close(&world);
+		disk_release(&disk);
+		disk_copy(&disk, &copy);
+		world_rewind(&world, &before);
+	}
+	disk_release(&copy);
+	return n - 1;
+}
+
 Test(power, a_cut_at_any_call_of_recovery_is_recovered_from)
 {
 	uint64_t cuts = 0;
@@ -133,32 +181,28 @@ Test(power, a_cut_at_any_call_of_recovery_is_recovered_from)
 		for (uint64_t at = 20; at <= calls; at += 41) {
 			live(seed, at, false);
 			disk_power_cut(&disk, LOSS_RANDOM);
-			world_rewind(&before, &world);
-			disk_copy(&copy, &disk);
-			for (uint64_t n = 1;; n++) {
-				disk.dead_at = disk.calls + n;
-				bool opened = world_open(&world, true);
-				bool dead = disk.dead;
-				cr_assert(opened || dead, "%s %s", world.reason,
-				    world.wrong ? world.wrong : "");
-				world_close(&world);
-				if (!dead)
-					break;
-				disk_power_cut(
-				    &disk, (enum disk_loss)(n % LOSS_KINDS));
-				world_rewind(&world, &before);
-				expect_open(seed, at, true);
-				world_close(&world);
-				disk_release(&disk);
-				disk_copy(&disk, &copy);
-				world_rewind(&world, &before);
-				cuts++;
-			}
+			cuts += cut_recovery(seed, at);
 			disk_release(&disk);
-			disk_release(&copy);
 		}
 	}
 	cr_assert_gt(cuts, 100);
+}
+
+Test(power, a_cut_while_half_a_batch_is_cut_off_is_recovered_from)
+{
+	uint64_t cuts = 0;
+	for (uint64_t seed = 701; seed <= 700 + seed_count(6); seed++) {
+		bool has_thread = seed % 2 == 0;
+		uint64_t calls = live_with(&large_mix, seed, 0, has_thread);
+		disk_release(&disk);
+		for (uint64_t at = 20; at <= calls; at += 13) {
+			live_with(&large_mix, seed, at, has_thread);
+			disk_power_cut(&disk, LOSS_NOTHING);
+			cuts += cut_recovery(seed, at);
+			disk_release(&disk);
+		}
+	}
+	cr_assert_gt(cuts, 1000);
 }
 
 /* Segments whose size was lost cannot be had again then, and go; nothing of a
