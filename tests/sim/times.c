@@ -187,15 +187,17 @@ times_known(struct known *job)
 {
 	const struct token *token = oracle_token(job->token);
 	int64_t offset_most_ms = token->times.offset_most_ms;
-	int64_t most_ms = now_ms() + token->enqueue.expires_ms;
 	job->use_most_ms = job->use_wall_most_ms = INT64_MAX;
 	/* Of those that become one the longer time counts. */
 	if (token->enqueue.expires_ms == 0 || keys_mode(token) == KEY_COALESCE)
 		return;
-	/* A queue of before may have taken it. */
-	job->use_most_ms =
-	    most_ms + higher(0, offset_most_ms - now.began_offset_ms);
-	job->use_wall_most_ms = most_ms + offset_most_ms;
+	job->use_most_ms = now_ms() + token->enqueue.expires_ms;
+	/* A queue of before may have taken it, by another clock. */
+	if (token->first_sent_us < now.began_us)
+		job->use_most_ms +=
+		    higher(0, offset_most_ms - now.began_offset_ms);
+	/* This one may have written it anew since then. */
+	job->use_wall_most_ms = job->use_most_ms + offset_most_ms;
 }
 
 static void
