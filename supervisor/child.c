@@ -206,20 +206,23 @@ child_is_transient(int error)
 }
 
 static pid_t
-start_process(const struct program *program, int channel, int listener)
+start_process(
+    const struct program *program, int channel, int listener, int lock)
 {
 	static const struct confinement worker = { .oom_at_least =
 						       CONFINE_OOM_WORKER };
-	const int fds[] = { channel, listener };
+	const int of_queue[] = { channel, listener, lock };
+	const int of_worker[] = { channel, lock };
+	bool is_queue = listener >= 0;
 	const struct spawn spawn = { .path = program->path,
 		.argv = program->argv,
 		.environment = environ,
 		.input_fd = -1,
 		.output_fd = -1,
 		.error_fd = -1,
-		.fds = fds,
-		.fd_count = listener >= 0 ? 2 : 1,
-		.confinement = listener < 0 ? &worker : NULL,
+		.fds = is_queue ? of_queue : of_worker,
+		.fd_count = is_queue ? 3 : 2,
+		.confinement = is_queue ? NULL : &worker,
 		.death_signal = SIGCONT,
 		.new_session = true };
 	return spawn_process(&spawn);
@@ -238,7 +241,7 @@ note_failure(struct child *child, int error)
 
 int
 child_spawn(struct child *child, struct program *program,
-    struct event_base *base, int listener)
+    struct event_base *base, int lock, int listener)
 {
 	CHECK(child->pid == 0 && !child->has_channel);
 	int ends[2];
@@ -254,7 +257,7 @@ child_spawn(struct child *child, struct program *program,
 	}
 	child->has_channel = true;
 	program_aim(program, child->id, child->incarnation + 1, child->quiet);
-	pid_t pid = start_process(program, ends[1], listener);
+	pid_t pid = start_process(program, ends[1], listener, lock);
 	close(ends[1]);
 	if (pid < 0) {
 		close_channel(child);

@@ -90,11 +90,12 @@ struct child {
 void child_assign(struct child *child, const char *id, const char *pool);
 
 /*
- * Starts its next process, with the listener as fd 4 if that is not -1. 0 or an
- * errno; child_is_transient tells whether it is worth trying again.
+ * Starts its next process, with the listener as fd 4 if that is not -1, and
+ * behind it the lock, which it has to hold as long as it lives. 0 or an errno;
+ * child_is_transient tells whether it is worth trying again.
  */
 int child_spawn(struct child *child, struct program *program,
-    struct event_base *base, int listener);
+    struct event_base *base, int lock, int listener);
 bool child_is_transient(int error);
 
 /* TERM (and CONT, which a stopped process needs to see it) or KILL. */

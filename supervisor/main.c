@@ -3,9 +3,11 @@
  * supervisor: starts a queue and its workers and restarts whichever dies.
  */
 #include "supervisor/options.h"
+#include "supervisor/remains.h"
 #include "supervisor/supervise.h"
 #include "sys/directory.h"
 #include "sys/log.h"
+#include "sys/process.h"
 #include "sys/title.h"
 
 #include <errno.h>
@@ -21,7 +23,14 @@ lock_refused(const char *directory, int error, pid_t holder)
 		    strerror(error));
 		return EXIT_CONFIGURATION;
 	}
-	if (holder > 0)
+	if (holder > 0 && !process_lives(holder))
+		fprintf(stderr,
+		    "supervisor: the one of before in '%s', pid %d, is dead, "
+		    "and something that it started is not; see who it is with "
+		    "'fuser %s/" LOCK_NAME "' and in the list of processes, "
+		    "end it, and start again\n",
+		    directory, (int)holder, directory);
+	else if (holder > 0)
 		fprintf(stderr,
 		    "supervisor: already running in '%s' with pid %d\n",
 		    directory, (int)holder);
@@ -31,7 +40,7 @@ lock_refused(const char *directory, int error, pid_t holder)
 	return EXIT_RUNNING;
 }
 
-/* The lock is held until the process ends, however it ends. */
+/* The lock is held until this process and its children end, however they do. */
 static int
 run(const struct options *options)
 {
@@ -52,7 +61,7 @@ run(const struct options *options)
 		fprintf(stderr, "supervisor: %s\n", reason);
 		return EXIT_CONFIGURATION;
 	}
-	int lock = directory_lock(directory, &holder);
+	int lock = remains_lock(directory, &holder);
 	if (lock < 0)
 		return lock_refused(directory, -lock, holder);
 	int error = options->log != NULL ? log_to_file(options->log) : 0;
@@ -62,8 +71,8 @@ run(const struct options *options)
 		return EXIT_CONFIGURATION;
 	}
 	log_open("supervisor", options->verbose ? LOG_DEBUG : LOG_INFO);
-	int status = supervise(options);
-	close(lock);
+	int status = supervise(options, lock);
+	directory_unlock(lock);
 	return status;
 }
 

@@ -85,6 +85,7 @@ struct supervisor {
 	bool has_control;
 	char queue_path[PATH_MAX];
 	char control_path[PATH_MAX];
+	int lock; /* of the directory; borrowed, and given to children */
 	int queue_listener;
 	int control_listener;
 	struct event *signal_events[SIGNAL_COUNT];
@@ -275,7 +276,8 @@ do_spawn(struct supervisor *supervisor, struct child *child)
 	int error = child_spawn(child,
 	    queue ? &supervisor->programs->queue
 		  : &supervisor->programs->pools[pool],
-	    supervisor->base, queue ? supervisor->queue_listener : -1);
+	    supervisor->base, supervisor->lock,
+	    queue ? supervisor->queue_listener : -1);
 	if (error != 0) {
 		spawn_failed(supervisor, child, error);
 		return;
@@ -1363,12 +1365,13 @@ boot(struct supervisor *supervisor)
 }
 
 int
-supervise(const struct options *options)
+supervise(const struct options *options, int lock)
 {
 	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
 	if (supervisor == NULL)
 		return failed("memory", ENOMEM, EXIT_BOOT_FAILED);
 	supervisor->options = options;
+	supervisor->lock = lock;
 	supervisor->queue_listener = -1;
 	supervisor->control_listener = -1;
 	supervisor->notify.fd = -1;

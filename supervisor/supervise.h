@@ -9,10 +9,10 @@
 #include "supervisor/options.h"
 
 /*
- * Runs the whole tree in the options' directory, whose lock the caller holds,
- * until it is stopped or gives up. Returns the status to exit with; nothing of
- * the tree lives then, and its sockets are gone.
+ * Runs the whole tree in the options' directory, whose lock the caller holds
+ * and the children inherit, until it is stopped or gives up. Returns the status
+ * to exit with; nothing of the tree lives then, and its sockets are gone.
  */
-int supervise(const struct options *options);
+int supervise(const struct options *options, int lock);
 
 #endif

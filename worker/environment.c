@@ -24,8 +24,8 @@ is_allowed(const char *variable)
 }
 
 int
-environment_init(
-    struct environment *environment, char *const *from, const char *directory)
+environment_init(struct environment *environment, char *const *from,
+    const char *directory, pid_t supervisor)
 {
 	size_t count = 0;
 	memset(environment, 0, sizeof(*environment));
@@ -48,6 +48,10 @@ environment_init(
 	*variables++ = environment->hints;
 	*variables++ = environment->deadline;
 	*variables++ = environment->directory;
+	snprintf(environment->supervisor, sizeof(environment->supervisor),
+	    "GSQ_SUPERVISOR=%d", (int)supervisor);
+	if (supervisor != 0)
+		*variables++ = environment->supervisor;
 	for (size_t i = 0; i < count; i++)
 		if (is_allowed(from[i]))
 			*variables++ = from[i];

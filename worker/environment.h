@@ -11,6 +11,7 @@
 #include "base/span.h"
 
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What a program needs to find others, to know its user and to speak his
  * language. One that ends in _ stands for all that begin so. */
@@ -19,8 +20,9 @@
 	    "TMPDIR"
 
 /* GSQ_JOB_ID, GSQ_QUEUE, GSQ_ATTEMPT, GSQ_PRIORITY, GSQ_HINTS, GSQ_DEADLINE_MS,
- * GSQ_DIR and, of a job with a key, GSQ_KEY */
-#define ENVIRONMENT_JOB_VARIABLES 8
+ * GSQ_DIR, of a job with a key GSQ_KEY, and of a worker with a supervisor
+ * GSQ_SUPERVISOR */
+#define ENVIRONMENT_JOB_VARIABLES 9
 
 /* What a handler is told of its job. */
 struct job_facts {
@@ -45,13 +47,15 @@ struct environment {
 	char attempt[40];
 	char priority[40];
 	char deadline[40];
+	char supervisor[40];
 	char *directory; /* owned */
 };
 
 /* from: the worker's environment, which must stay good. directory: where this
- * gsq lives, so that a handler can enqueue. 0 or ENOMEM. */
-int environment_init(
-    struct environment *environment, char *const *from, const char *directory);
+ * gsq lives, so that a handler can enqueue. supervisor: by which the next one
+ * knows what was left behind; 0: none. 0 or ENOMEM. */
+int environment_init(struct environment *environment, char *const *from,
+    const char *directory, pid_t supervisor);
 void environment_release(struct environment *environment);
 
 /* The environment for one job, good until the next call. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/orphans.h"
 
+#include "sys/process.h"
 #include "sys/spawn.h"
 
 #include <errno.h>
@@ -11,9 +12,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Of an environment; the handler's own variables stand in front of it. */
-#define ENVIRONMENT_BYTES_MAX (32u * 1024)
 
 #define LAST_SECONDS 1
 
@@ -34,44 +32,6 @@ is_inherited(const struct orphans *orphans, pid_t pid)
 	return false;
 }
 
-/* True if the process was started with the variable "GSQ_JOB_ID=N". */
-static bool
-has_job(const char *bytes, size_t count, uint64_t job)
-{
-	char wanted[40];
-	int length =
-	    snprintf(wanted, sizeof(wanted), "GSQ_JOB_ID=%" PRIu64, job);
-	const char *end = bytes + count;
-	for (const char *at = bytes; at < end;) {
-		size_t part = strnlen(at, (size_t)(end - at));
-		if (part == (size_t)length && memcmp(at, wanted, part) == 0)
-			return true;
-		at += part + 1;
-	}
-	return false;
-}
-
-static size_t
-read_environment(pid_t pid, char *bytes, size_t room)
-{
-	char path[40];
-	size_t count = 0;
-	ssize_t got = 1;
-	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	while (count < room && got > 0) {
-		got = read(fd, bytes + count, room - count);
-		if (got > 0)
-			count += (size_t)got;
-		else if (got < 0 && errno == EINTR)
-			got = 1;
-	}
-	close(fd);
-	return count;
-}
-
 static bool
 is_of_run(const struct hunt *hunt, pid_t pid)
 {
@@ -82,10 +42,14 @@ is_of_run(const struct hunt *hunt, pid_t pid)
 			return true;
 	if (hunt->count == 0)
 		return false;
-	size_t count = read_environment(pid, bytes, sizeof(bytes));
-	for (size_t i = 0; i < hunt->count; i++)
-		if (has_job(bytes, count, hunt->runs[i].job))
+	size_t count = process_environment(pid, bytes, sizeof(bytes));
+	for (size_t i = 0; i < hunt->count; i++) {
+		char variable[40];
+		snprintf(variable, sizeof(variable), "GSQ_JOB_ID=%" PRIu64,
+		    hunt->runs[i].job);
+		if (environment_has(bytes, count, variable))
 			return true;
+	}
 	return false;
 }
 

@@ -609,11 +609,16 @@ static int
 init_processes(struct runs *runs)
 {
 	const struct options *options = runs->options;
-	int error =
-	    environment_init(&runs->environment, environ, options->directory);
+	bool supervised = options->channel_fd >= 0;
+	char resolved[PATH_MAX];
+	/* A handler may be elsewhere when it looks for that name. */
+	const char *directory = realpath(options->directory, resolved);
+	int error = environment_init(&runs->environment, environ,
+	    directory != NULL ? directory : options->directory,
+	    supervised ? getppid() : 0);
 	if (error != 0)
 		return error;
-	error = orphans_init(&runs->orphans, options->channel_fd < 0);
+	error = orphans_init(&runs->orphans, !supervised);
 	if (error != 0)
 		return error;
 	raise_descriptors(runs);

@@ -191,7 +191,7 @@ read_holder(int fd)
 	return *end == '\n' && pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
 }
 
-/* For people only; the lock holds without it, on a full disk too. */
+/* The lock holds without it, on a full disk too. */
 static void
 write_holder(int fd)
 {
@@ -223,12 +223,20 @@ directory_lock(const char *path, pid_t *ret_holder)
 	if (fd < 0)
 		return -errno;
 	error = lock_file(fd);
+	if (error == 0 || error == EWOULDBLOCK)
+		*ret_holder = read_holder(fd);
 	if (error == 0) {
 		write_holder(fd);
 		return fd;
 	}
-	if (error == EWOULDBLOCK)
-		*ret_holder = read_holder(fd);
 	close(fd);
 	return -error;
+}
+
+void
+directory_unlock(int lock)
+{
+	while (ftruncate(lock, 0) != 0 && errno == EINTR)
+		continue;
+	close(lock);
 }

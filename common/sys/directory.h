@@ -37,11 +37,14 @@ const char *directory_prepare(
     const char *path, char *reason, size_t reason_bytes);
 
 /*
- * Takes the directory's lock and writes our pid into it for people. The
- * descriptor, which holds the lock until it is closed or the process dies, or
- * -errno; -EWOULDBLOCK with *ret_holder set (0 when unknown) when another
- * process has it.
+ * Takes the directory's lock and writes our pid into it. The descriptor, which
+ * holds the lock until it and what was inherited from it are closed, or -errno;
+ * -EWOULDBLOCK when another process has it. *ret_holder: who wrote himself into
+ * it last and did not let go; 0 when nobody did, or it is unknown.
  */
 int directory_lock(const char *path, pid_t *ret_holder);
+
+/* Takes our pid out again and closes it. */
+void directory_unlock(int lock);
 
 #endif

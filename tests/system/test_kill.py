@@ -7,7 +7,7 @@ import threading
 import time
 
 from harness import (
-    Client, Closed, Gsq, SLOWNESS, descendants, effects,
+    Client, Closed, Gsq, SLOWNESS, Skip, descendants, duplicate_of, effects,
     is_alive, is_equal, is_true, kill, lines_of, process, script,
     temporary, wait_gone, wait_until, write_file)
 
@@ -210,6 +210,63 @@ def test_supervisor_killed_with_a_stopped_worker():
         kill(gsq.pid_of("w1"), signal.SIGSTOP)
         kill(gsq.pid_of("queue"), signal.SIGSTOP)
         gsq.kill_supervisor()
+
+
+def lock_of(gsq, pid):
+    """The lock that the process inherited, in this one as well."""
+    names = "/proc/%d/fd" % pid
+    wanted = os.path.join(gsq.directory, "lock")
+    (number,) = [int(name) for name in os.listdir(names)
+                 if os.readlink(os.path.join(names, name)) == wanted]
+    process_descriptor = os.pidfd_open(pid)
+    try:
+        return duplicate_of(process_descriptor, number)
+    except PermissionError:
+        raise Skip("this user may not take a descriptor of another process")
+    finally:
+        os.close(process_descriptor)
+
+
+def test_the_next_start_waits_for_what_has_not_ended_yet():
+    """A worker of before that is slow to see that its supervisor is dead
+    might begin its job yet: nobody is given that job before it is gone."""
+    with Gsq(workers=1, command=["builtin:noop"]) as gsq:
+        held = lock_of(gsq, gsq.pid_of("w1"))
+        old = gsq.pid
+        gsq.kill_supervisor()
+    with Gsq(workers=1, command=["builtin:noop"], directory=gsq.directory,
+             ready=False) as again:
+        line = again.wait_log("waiting for the end")
+        is_true("pid %d, is dead" % old in line.text, "it says who", line)
+        is_equal(again.events("boot"), [], "a boot")
+        os.close(held)
+        again.wait_ready()
+        (job,) = again.enqueue("x")
+        is_equal(again.wait_job(job), "done", "a job afterwards")
+
+
+def test_everything_killed_at_once():
+    """Nobody is left who could end what the handlers had started; the next
+    start does, before their jobs run again."""
+    path, pids, gate, daemon = daemon_handler()
+    with Gsq(workers=2, command=[path, pids, gate, daemon]) as gsq:
+        jobs = gsq.enqueue("x", "y")
+        wait_until(lambda: len(lines_of(pids + ".waiting")) == 2, "both run")
+        processes = [gsq.pid] + [child["pid"]
+                                 for child in gsq.children().values()]
+        old = daemons(gsq)
+        for pid in processes:
+            kill(pid, signal.SIGSTOP)
+        for pid in processes:
+            kill(pid)
+        gsq.process.wait()
+        is_true([pid for pid in old if is_alive(pid)], "some are left")
+        write_file(gate, "")
+        with Gsq(workers=2, directory=gsq.directory,
+                 command=[path, pids, "-", daemon]) as again:
+            is_equal([pid for pid in old if is_alive(pid)], [], "left")
+            for job in jobs:
+                is_equal(again.wait_job(job), "done", "end of the job")
 
 
 def test_queue_killed_while_idle():

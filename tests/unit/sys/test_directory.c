@@ -188,15 +188,16 @@ Test(directory, the_lock_is_for_one_and_names_its_holder)
 	expect_prepared(path);
 	int lock = directory_lock(path, &holder);
 	cr_assert_geq(lock, 0);
-	cr_assert_eq(holder, -1);
+	cr_assert_eq(holder, 0);
 	cr_assert(fcntl(lock, F_GETFD) & FD_CLOEXEC);
 	cr_assert_eq(directory_lock(path, &holder), -EWOULDBLOCK);
 	cr_assert_eq(holder, getpid());
 	cr_assert_gt(pread(lock, text, sizeof(text) - 1, 0), 0);
 	cr_assert_eq(atoi(text), getpid());
-	close(lock);
+	directory_unlock(lock);
 	lock = directory_lock(path, &holder);
 	cr_assert_geq(lock, 0);
+	cr_assert_eq(holder, 0);
 	close(lock);
 }
 
@@ -212,6 +213,33 @@ Test(directory, the_lock_ends_with_the_process)
 	cr_assert_eq(status, 0);
 	int lock = directory_lock(path, &holder);
 	cr_assert_geq(lock, 0);
+	cr_assert_eq(holder, child, "it did not let go");
+	close(lock);
+}
+
+Test(directory, the_lock_outlives_its_holder_in_what_inherited_it)
+{
+	pid_t holder = -1;
+	int status;
+	int ends[2];
+	expect_prepared(path);
+	cr_assert_eq(pipe(ends), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		close(ends[1]);
+		if (directory_lock(path, &holder) >= 0 && fork() == 0)
+			_exit((int)read(ends[0], &status, 1));
+		_exit(0);
+	}
+	close(ends[0]);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert_eq(directory_lock(path, &holder), -EWOULDBLOCK);
+	cr_assert_eq(holder, child);
+	close(ends[1]);
+	int lock = -1;
+	while (lock < 0)
+		lock = directory_lock(path, &holder);
+	cr_assert_eq(holder, child);
 	close(lock);
 }
 

@@ -30,7 +30,7 @@ count_of(char *const *variables)
 static char *const *
 of_job(char *const *from)
 {
-	cr_assert_eq(environment_init(&environment, from, "/run/gsq"), 0);
+	cr_assert_eq(environment_init(&environment, from, "/run/gsq", 77), 0);
 	return environment_of_job(&environment,
 	    &(struct job_facts){ .id = 812,
 		.queue = "mail",
@@ -53,6 +53,7 @@ Test(environment, tells_about_the_job)
 	cr_expect_str_eq(value_of(found, "GSQ_HINTS"), "17");
 	cr_expect_str_eq(value_of(found, "GSQ_DEADLINE_MS"), "1767225600000");
 	cr_expect_str_eq(value_of(found, "GSQ_DIR"), "/run/gsq");
+	cr_expect_str_eq(value_of(found, "GSQ_SUPERVISOR"), "77");
 	cr_expect_eq(count_of(found), ENVIRONMENT_JOB_VARIABLES);
 	environment_release(&environment);
 }

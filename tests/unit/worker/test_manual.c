@@ -37,7 +37,7 @@ Test(manual, every_variable_of_a_handler_is_explained)
 	struct environment environment;
 	size_t explained = 0;
 	read_page(HANDLERS);
-	cr_assert_eq(environment_init(&environment, from, "/run/gsq"), 0);
+	cr_assert_eq(environment_init(&environment, from, "/run/gsq", 1), 0);
 	char *const *variables = environment_of_job(&environment,
 	    &(struct job_facts){
 		.id = 1, .queue = "mail", .key = SPAN_LITERAL("42") });
