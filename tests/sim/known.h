@@ -21,10 +21,11 @@ struct times {
 	/* It is of use until then at least: in the life of now, and as may have
 	 * been kept. */
 	int64_t least_ms, wall_least_ms;
-	int64_t offset_most_ms; /* of the clocks, since it was sent */
-	bool may_have_expired;	/* in a life of before */
-	bool waits;		/* for the wall clock, then: */
-	int64_t expected_ms;	/* as that stood at first */
+	/* And until then at most, wherever it was taken. INT64_MIN: nowhere. */
+	int64_t most_ms, wall_most_ms;
+	bool may_have_expired; /* in a life of before */
+	bool waits;	       /* for the wall clock, then: */
+	int64_t expected_ms;   /* as that stood at first */
 	int64_t reached_ms;
 };
 

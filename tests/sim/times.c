@@ -24,7 +24,6 @@
 static struct {
 	bool lives; /* the queue */
 	int64_t began_us;
-	int64_t began_offset_ms; /* as the clocks stood when it began */
 	int64_t set_ms;		 /* the last time that the clock was set */
 } now;
 
@@ -70,18 +69,31 @@ times_sent(uint32_t number)
 	if (token->sends == 1) {
 		*times = (struct times){ .least_ms = INT64_MAX,
 			.wall_least_ms = INT64_MAX,
-			.offset_most_ms = INT64_MIN,
+			.most_ms = INT64_MIN,
+			.wall_most_ms = INT64_MIN,
 			.reached_ms = INT64_MAX,
 			.expected_ms = token->enqueue.at_ms - offset_ms() };
 		times->waits = token->enqueue.at_ms > time_wall_ms();
 	}
-	times->offset_most_ms = higher(times->offset_most_ms, offset_ms());
 	if (expires_ms == 0)
 		return;
 	int64_t least_ms = now_ms() + expires_ms;
 	times->least_ms = lower(times->least_ms, least_ms);
 	times->wall_least_ms =
 	    lower(times->wall_least_ms, least_ms + offset_ms());
+}
+
+/* What was sent may be taken at any time, and written anew at any later one. */
+static void
+may_be_taken_now(struct token *token)
+{
+	struct times *times = &token->times;
+	if (!now.lives || token->sends == 0 || token->enqueue.expires_ms == 0)
+		return;
+	times->most_ms =
+	    higher(times->most_ms, now_ms() + token->enqueue.expires_ms);
+	times->wall_most_ms =
+	    higher(times->wall_most_ms, times->most_ms + offset_ms());
 }
 
 /* Since it was sent, has the wall clock shown its time? */
@@ -111,6 +123,7 @@ oracle_clock_is_set(void)
 {
 	for (uint32_t i = 1; i <= oracle_tokens(); i++) {
 		struct token *token = oracle_token(i);
+		may_be_taken_now(token);
 		if (token->sends > 0)
 			is_reached(token, &token->times);
 	}
@@ -122,11 +135,9 @@ oracle_clock_was_set(void)
 	now.set_ms = now_ms();
 	for (uint32_t i = 1; i <= oracle_tokens(); i++) {
 		struct times *times = &oracle_token(i)->times;
-		if (oracle_token(i)->sends == 0)
-			continue;
-		times->offset_most_ms =
-		    higher(times->offset_most_ms, offset_ms());
-		if (now.lives && times->least_ms != INT64_MAX)
+		may_be_taken_now(oracle_token(i));
+		if (now.lives && oracle_token(i)->sends > 0 &&
+		    times->least_ms != INT64_MAX)
 			times->wall_least_ms = lower(times->wall_least_ms,
 			    times->least_ms + offset_ms());
 	}
@@ -144,6 +155,8 @@ begin_life(struct token *token)
 {
 	struct times *times = &token->times;
 	times->least_ms = times->wall_least_ms - offset_ms();
+	if (times->wall_most_ms != INT64_MIN)
+		times->most_ms = times->wall_most_ms - offset_ms();
 	if (token->answers == token->sends)
 		return;
 	times->least_ms = lower(times->least_ms,
@@ -157,7 +170,6 @@ oracle_queue_begins(void)
 {
 	now.lives = true;
 	now.began_us = time_now_us();
-	now.began_offset_ms = offset_ms();
 	for (uint32_t i = 1; i <= oracle_tokens(); i++)
 		if (oracle_token(i)->sends > 0 &&
 		    oracle_token(i)->enqueue.expires_ms > 0)
@@ -172,12 +184,13 @@ oracle_queue_begins(void)
 void
 times_queue_died(void)
 {
-	now.lives = false;
 	for (uint32_t i = 1; i <= oracle_tokens(); i++) {
 		struct token *token = oracle_token(i);
+		may_be_taken_now(token);
 		if (token->sends > 0)
 			token->times.may_have_expired = may_have_expired(token);
 	}
+	now.lives = false;
 }
 
 /* ---- jobs ---- */
@@ -185,19 +198,14 @@ times_queue_died(void)
 void
 times_known(struct known *job)
 {
-	const struct token *token = oracle_token(job->token);
-	int64_t offset_most_ms = token->times.offset_most_ms;
+	struct token *token = oracle_token(job->token);
 	job->use_most_ms = job->use_wall_most_ms = INT64_MAX;
 	/* Of those that become one the longer time counts. */
 	if (token->enqueue.expires_ms == 0 || keys_mode(token) == KEY_COALESCE)
 		return;
-	job->use_most_ms = now_ms() + token->enqueue.expires_ms;
-	/* A queue of before may have taken it, by another clock. */
-	if (token->first_sent_us < now.began_us)
-		job->use_most_ms +=
-		    higher(0, offset_most_ms - now.began_offset_ms);
-	/* This one may have written it anew since then. */
-	job->use_wall_most_ms = job->use_most_ms + offset_most_ms;
+	may_be_taken_now(token);
+	job->use_most_ms = token->times.most_ms;
+	job->use_wall_most_ms = token->times.wall_most_ms;
 }
 
 static void
