@@ -148,6 +148,25 @@ frame_has_payload(const struct frame *frame, const char *payload)
 	    frame->payload_checksum;
 }
 
+/* As if the last frame that there can be ended here. */
+void
+frame_make_void(
+    char *sector, uint64_t log_id, uint32_t segment, uint32_t offset)
+{
+	char *trailer = sector + SECTOR_BYTES - FRAME_TRAILER_BYTES;
+	memset(sector, 0, SECTOR_BYTES);
+	write_64(trailer, UINT64_MAX);
+	write_64(trailer + 8,
+	    mark_of(log_id, UINT64_MAX, segment, offset + SECTOR_BYTES));
+}
+
+bool
+frame_is_void(
+    const char *sector, uint64_t log_id, uint32_t segment, uint32_t offset)
+{
+	return frame_ended_by(sector, log_id, segment, offset) == UINT64_MAX;
+}
+
 uint64_t
 frame_ended_by(
     const char *sector, uint64_t log_id, uint32_t segment, uint32_t offset)

@@ -91,6 +91,16 @@ bool frame_has_payload(const struct frame *frame, const char *payload);
 uint64_t frame_ended_by(
     const char *sector, uint64_t log_id, uint32_t segment, uint32_t offset);
 
+/*
+ * A sector that is nobody's: what stood there was cut off. It says so, where
+ * zeros would not: after a sync that failed the kernel takes for written what
+ * the disk does not have, and only who sees that can write it again.
+ */
+void frame_make_void(
+    char *sector, uint64_t log_id, uint32_t segment, uint32_t offset);
+bool frame_is_void(
+    const char *sector, uint64_t log_id, uint32_t segment, uint32_t offset);
+
 /* The checksum of the whole store: XXH3, seeded with the log's id, so that what
  * another log wrote never passes. */
 uint64_t checksum_of(uint64_t log_id, const char *bytes, size_t count);

@@ -39,7 +39,8 @@ void
 recovery_release(struct recovery *recovery)
 {
 	free(recovery->leftovers);
-	free(recovery->vouchers);
+	free(recovery->vouchers.all);
+	free(recovery->voids.all);
 	free(recovery->unsure);
 	reader_release(&recovery->ahead);
 	reader_release(&recovery->reader);
@@ -300,21 +301,20 @@ struct trace {
 };
 
 static int
-note_voucher(struct recovery *recovery, const struct frame *frame)
+note_place(struct recovery *recovery, struct places *places, uint32_t segment,
+    uint32_t offset)
 {
-	if (recovery->voucher_count == recovery->voucher_room) {
-		size_t room =
-		    recovery->voucher_room ? 2 * recovery->voucher_room : 16;
-		struct voucher *vouchers =
-		    realloc(recovery->vouchers, room * sizeof(*vouchers));
-		if (vouchers == NULL)
+	if (places->count == places->room) {
+		size_t room = places->room ? 2 * places->room : 16;
+		struct place *all =
+		    realloc(places->all, room * sizeof(*places->all));
+		if (all == NULL)
 			return explain_failure(
 			    recovery, ENOMEM, "read the store");
-		recovery->vouchers = vouchers;
-		recovery->voucher_room = room;
+		places->all = all;
+		places->room = room;
 	}
-	recovery->vouchers[recovery->voucher_count++] =
-	    (struct voucher){ frame->segment, frame->offset };
+	places->all[places->count++] = (struct place){ segment, offset };
 	return 0;
 }
 
@@ -328,6 +328,9 @@ look_at_sector(struct recovery *recovery, const struct segment *segment,
 	uint32_t end = offset + SECTOR_BYTES;
 	if (frame_ended_by(sector, log_id, segment->number, offset) > last)
 		trace->end = end;
+	if (frame_is_void(sector, log_id, segment->number, offset))
+		return note_place(
+		    recovery, &recovery->voids, segment->number, offset);
 	if (!frame_read(sector, log_id, &frame) ||
 	    frame.segment != segment->number || frame.offset != offset ||
 	    frame.sequence <= last)
@@ -335,7 +338,10 @@ look_at_sector(struct recovery *recovery, const struct segment *segment,
 	trace->end = end;
 	if (frame.synced_through > trace->synced_through)
 		trace->synced_through = frame.synced_through;
-	return frame.synced_through > last ? note_voucher(recovery, &frame) : 0;
+	if (frame.synced_through <= last)
+		return 0;
+	return note_place(
+	    recovery, &recovery->vouchers, segment->number, offset);
 }
 
 static int
@@ -519,18 +525,43 @@ write_again(struct recovery *recovery, const struct unsure *unsure)
 }
 
 static int
-clear(struct recovery *recovery, struct segment *segment, uint32_t from)
+write_void(struct recovery *recovery, struct segment *segment, uint32_t offset)
 {
-	static char zeros[64 * 1024];
+	char sector[SECTOR_BYTES];
+	struct iovec part = { sector, sizeof(sector) };
 	int file;
 	int error = segments_file(recovery->segments, segment, &file);
-	while (error == 0 && from < segment->torn) {
-		uint32_t left = segment->torn - from;
-		struct iovec part = { zeros,
-			left < sizeof(zeros) ? left : sizeof(zeros) };
-		uint32_t step = (uint32_t)part.iov_len;
-		error = io_write(recovery->io, file, &part, 1, from);
-		from += step;
+	if (error != 0)
+		return error;
+	frame_make_void(
+	    sector, recovery->format.log_id, segment->number, offset);
+	return io_write(recovery->io, file, &part, 1, offset);
+}
+
+static int
+sync_segment(struct recovery *recovery, struct segment *segment)
+{
+	int file;
+	int error = segments_file(recovery->segments, segment, &file);
+	return error != 0 ? error : recovery->io->sync(recovery->io, file);
+}
+
+/* A start of before cut something off here, and it may not be on the disk that
+ * it is gone. */
+static int
+cut_again(struct recovery *recovery)
+{
+	const struct places *voids = &recovery->voids;
+	int error = 0;
+	for (size_t i = 0; i < voids->count && error == 0; i++) {
+		const struct place *place = &voids->all[i];
+		struct segment *segment =
+		    segments_at(recovery->segments, place->segment);
+		error = write_void(recovery, segment, place->offset);
+		bool is_last = i + 1 == voids->count ||
+		    voids->all[i + 1].segment != place->segment;
+		if (error == 0 && is_last)
+			error = sync_segment(recovery, segment);
 	}
 	return error;
 }
@@ -539,36 +570,68 @@ clear(struct recovery *recovery, struct segment *segment, uint32_t from)
  * for did not, the tail would look like damage: so each is gone for good before
  * anything in front of it goes. */
 static int
-clear_vouchers(struct recovery *recovery)
+cut_vouchers(struct recovery *recovery)
 {
-	static char zeros[SECTOR_BYTES];
+	const struct places *vouchers = &recovery->vouchers;
 	int error = 0;
-	for (size_t i = recovery->voucher_count; i > 0 && error == 0; i--) {
-		const struct voucher *voucher = &recovery->vouchers[i - 1];
-		struct iovec part = { zeros, sizeof(zeros) };
-		int file;
-		error = segments_file(recovery->segments,
-		    segments_at(recovery->segments, voucher->segment), &file);
+	for (size_t i = vouchers->count; i > 0 && error == 0; i--) {
+		const struct place *place = &vouchers->all[i - 1];
+		struct segment *segment =
+		    segments_at(recovery->segments, place->segment);
+		error = write_void(recovery, segment, place->offset);
 		if (error == 0)
-			error = io_write(
-			    recovery->io, file, &part, 1, voucher->offset);
-		if (error == 0)
-			error = recovery->io->sync(recovery->io, file);
+			error = sync_segment(recovery, segment);
 	}
 	return error;
 }
 
+/* Where the tail begins in that segment. */
+static uint32_t
+tail_offset(const struct recovery *recovery, const struct segment *segment)
+{
+	return segment->number == recovery->end.segment ? recovery->end.offset
+							: 0;
+}
+
+static int
+cut_tail(struct recovery *recovery)
+{
+	int error = cut_again(recovery);
+	if (error == 0)
+		error = cut_vouchers(recovery);
+	for (uint32_t i = 0; i < recovery->segments->count && error == 0; i++) {
+		struct segment *segment = &recovery->segments->all[i];
+		uint32_t at = tail_offset(recovery, segment);
+		for (; at < segment->torn && error == 0; at += SECTOR_BYTES)
+			error = write_void(recovery, segment, at);
+	}
+	return error;
+}
+
+/* It is gone for good; now it does not have to be seen any more, and whatever
+ * of that reaches the disk is right. */
 static int
 clear_tail(struct recovery *recovery)
 {
-	int error = clear_vouchers(recovery);
-	for (uint32_t i = 0; i < recovery->segments->count && error == 0; i++) {
+	static char zeros[64 * 1024];
+	int error = 0;
+	for (uint32_t i = 0; i < recovery->segments->count; i++) {
 		struct segment *segment = &recovery->segments->all[i];
-		uint32_t from = 0;
-		if (segment->number == recovery->end.segment)
-			from = recovery->end.offset;
-		if (segment->torn > from)
-			error = clear(recovery, segment, from);
+		uint32_t at = tail_offset(recovery, segment);
+		int file;
+		while (at < segment->torn && error == 0) {
+			uint32_t left = segment->torn - at;
+			struct iovec part = { zeros,
+				left < sizeof(zeros) ? left : sizeof(zeros) };
+			uint32_t step = (uint32_t)part.iov_len;
+			error =
+			    segments_file(recovery->segments, segment, &file);
+			if (error == 0)
+				error =
+				    io_write(recovery->io, file, &part, 1, at);
+			at += step;
+		}
+		segment->torn = 0;
 	}
 	return error;
 }
@@ -579,16 +642,12 @@ sync_all(struct recovery *recovery)
 	struct segments *segments = recovery->segments;
 	for (uint32_t i = 0; i < segments->count; i++) {
 		struct segment *segment = &segments->all[i];
-		int file;
 		if (segment->written == 0 && segment->torn == 0)
 			continue;
-		int error = segments_file(segments, segment, &file);
-		if (error == 0)
-			error = recovery->io->sync(recovery->io, file);
+		int error = sync_segment(recovery, segment);
 		if (error != 0)
 			return error;
 		segment->synced = segment->written;
-		segment->torn = 0;
 	}
 	return 0;
 }
@@ -666,9 +725,11 @@ recovery_repair(struct recovery *recovery)
 	for (size_t i = 0; i < recovery->unsure_count && error == 0; i++)
 		error = write_again(recovery, &recovery->unsure[i]);
 	if (error == 0)
-		error = clear_tail(recovery);
+		error = cut_tail(recovery);
 	if (error == 0)
 		error = sync_all(recovery);
+	if (error == 0)
+		error = clear_tail(recovery);
 	if (error == 0)
 		error = restore_spares(recovery);
 	if (error == 0)

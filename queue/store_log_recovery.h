@@ -45,11 +45,16 @@ struct unsure {
 	uint32_t bytes;
 };
 
-/* A frame of the tail that speaks for others of the tail: they are of a batch
- * that was on the disk in part, and did not come to its end. */
-struct voucher {
+/* A sector of the tail. */
+struct place {
 	uint32_t segment;
 	uint32_t offset;
+};
+
+struct places {
+	struct place *all; /* owned; in the order of the log */
+	size_t count;
+	size_t room;
 };
 
 struct recovery {
@@ -63,9 +68,11 @@ struct recovery {
 	struct unsure *unsure; /* owned */
 	size_t unsure_count;
 	size_t unsure_room;
-	struct voucher *vouchers; /* owned; in the order of the log */
-	size_t voucher_count;
-	size_t voucher_room;
+	/* Frames that speak for others of the tail: these are of a batch that
+	 * was on the disk in part, and did not come to its end. */
+	struct places vouchers;
+	/* What was cut off by a start that did not come to its end. */
+	struct places voids;
 	uint32_t *leftovers; /* owned; segments on disk that nobody needs */
 	size_t leftover_count;
 	uint64_t frames;

@@ -24,7 +24,7 @@
 static struct {
 	bool lives; /* the queue */
 	int64_t began_us;
-	int64_t set_ms;		 /* the last time that the clock was set */
+	int64_t set_ms; /* the last time that the clock was set */
 } now;
 
 static int64_t

@@ -205,6 +205,41 @@ Test(power, a_cut_while_half_a_batch_is_cut_off_is_recovered_from)
 	cr_assert_gt(cuts, 1000);
 }
 
+/* What was cleared, and not synced, is gone for the next start alone: it has to
+ * clear it again, before the power goes and brings it back. */
+Test(power, a_cut_after_an_error_in_recovery_is_recovered_from)
+{
+	static struct disk failed;
+	uint64_t cuts = 0;
+	for (uint64_t seed = 701; seed <= 700 + seed_count(1); seed++) {
+		uint64_t calls = live_with(&large_mix, seed, 0, true);
+		disk_release(&disk);
+		for (uint64_t at = 51; at <= calls; at += 397) {
+			live_with(&large_mix, seed, at, true);
+			disk_power_cut(&disk, LOSS_NOTHING);
+			world_rewind(&before, &world);
+			disk_copy(&failed, &disk);
+			disk.has_failed = true;
+			for (uint64_t n = 1; disk.has_failed; n++) {
+				disk_release(&disk);
+				disk_copy(&disk, &failed);
+				world_rewind(&world, &before);
+				disk.has_failed = false;
+				disk.fail_at = disk.calls + n;
+				disk.fail_error = EIO;
+				world_open(&world, true);
+				world_close(&world);
+				disk_process_ends(&disk);
+				disk.fail_at = 0;
+				cuts += cut_recovery(seed, at);
+			}
+			disk_release(&failed);
+			disk_release(&disk);
+		}
+	}
+	cr_expect_gt(cuts, 1000);
+}
+
 /* Segments whose size was lost cannot be had again then, and go; nothing of a
  * tail that is still there may need them. */
 Test(power, an_error_in_recovery_on_a_full_disk_is_recovered_from)
