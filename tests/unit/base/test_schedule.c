@@ -32,7 +32,8 @@ Test(schedule, anything_else_is_none)
 {
 	static const char *const bad[] = { "", ",", "1s,", ",1s", "1s,,2s", "1",
 		"1s 2s", "1s;2s", "-1s", "soon",
-		"1s,                                       2" };
+		"1s,                                       2",
+		"1s,00000000000000000000000000000000002s" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct schedule schedule = { .count = 7 };
 		cr_expect_not(

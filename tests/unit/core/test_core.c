@@ -197,6 +197,17 @@ Test(core, without_memory_an_enqueue_is_refused_and_leaves_nothing)
 	cr_expect_eq(core.answer, 1);
 }
 
+Test(core, without_memory_for_its_own_terms_an_enqueue_is_refused)
+{
+	unsigned failures = fail_until_it_passes(one_job_waits,
+	    (struct fact){ .kind = FACT_ENQUEUE,
+		.enqueue = { .queue = SPAN_LITERAL("other"),
+		    .terms = { .ttr_ms = 7 } } });
+	cr_expect_geq(failures, 1);
+	cr_expect_eq(core.jobs.slab.used, 2);
+	cr_expect_eq(core.jobs.extras.used, 1);
+}
+
 Test(core, without_memory_a_subscribe_is_refused_and_leaves_nothing)
 {
 	unsigned failures = fail_until_it_passes(one_job_waits,

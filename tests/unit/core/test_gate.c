@@ -114,6 +114,13 @@ Test(gate, a_paused_queue_keeps_its_jobs_and_the_demand)
 	cr_expect_eq(running(), 0, "until somebody says so");
 }
 
+Test(gate, one_that_is_open_opens_now)
+{
+	enqueue("mail");
+	cr_expect_eq(gate_of(&core, lane_named("mail")), GATE_OPEN);
+	cr_expect_eq(gate_opens_at(&core, lane_named("mail")), core.now_ms);
+}
+
 Test(gate, a_resumed_queue_goes_on_with_the_next_step)
 {
 	asks_for(1);

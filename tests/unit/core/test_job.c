@@ -347,6 +347,30 @@ Test(job, is_found_by_the_ids_of_those_that_were_folded_into_it)
 	cr_expect_eq(jobs.extras.used, 0);
 }
 
+#if MEMORY_CAN_FAIL
+Test(job, without_memory_an_alias_is_forgotten_and_nothing_else)
+{
+	uint32_t job;
+	unsigned n = 0;
+	do {
+		jobs_release(&jobs);
+		jobs_init(&jobs);
+		job = job_made(1);
+		fail_memory(++n);
+		jobs_add_alias(&jobs, job, 9);
+		bool failed = memory_has_failed();
+		fail_memory(0);
+		if (!failed)
+			break;
+		cr_assert_eq(jobs_resolve(&jobs, 9), 0);
+		cr_assert_eq(jobs.aliases.used, 0);
+		cr_assert_eq(jobs.by_alias.count, 0);
+	} while (n < 20);
+	cr_expect_gt(n, 3, "extras, aliases and their map need some");
+	cr_expect_eq(jobs_resolve(&jobs, 9), job);
+}
+#endif
+
 Test(job, of_too_many_aliases_the_oldest_is_forgotten)
 {
 	uint32_t job = job_made(1);

@@ -235,6 +235,19 @@ Test(line, more_hints_than_a_number_holds_are_the_most_it_holds)
 	cr_expect_eq(job_with(id)->hints, UINT32_MAX);
 }
 
+/* It is the one that waits now: others are merged into it. */
+Test(line, one_that_failed_alone_is_what_the_next_is_merged_into)
+{
+	uint32_t w = subscribe("sync");
+	ask(w, "sync", 1);
+	uint64_t id = enqueue_key("42", KEY_COALESCE);
+	answer(w, 1, VERDICT_FAIL);
+	cr_assert_eq(job_with(id)->state, JOB_DELAYED);
+	cr_expect_eq(enqueue_key("42", KEY_COALESCE), id);
+	cr_expect_eq(core.result, ENQUEUE_MERGED);
+	cr_expect_eq(job_with(id)->hints, 2);
+}
+
 /* ---- without memory ---- */
 
 Test(line, without_memory_an_enqueue_with_a_key_is_refused)

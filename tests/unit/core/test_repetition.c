@@ -4,6 +4,8 @@
 #include "support.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
 
 static void
 end_core(void)
@@ -138,6 +140,24 @@ Test(repetition, what_was_kept_is_known_again)
 	cr_expect_eq(core.tokens.slab.used, 0);
 }
 
+Test(repetition, of_as_many_tokens_as_are_kept_one_more_is_refused)
+{
+	char text[24];
+	for (unsigned i = 0; i < TOKENS_MAX; i++) {
+		int count = snprintf(text, sizeof(text), "token %u", i);
+		cr_assert_neq(
+		    tokens_take(&core.tokens,
+			(struct span){ .bytes = text, .count = (size_t)count }),
+		    0);
+	}
+	struct fact fact = { .kind = FACT_ENQUEUE,
+		.now_ms = now_ms,
+		.enqueue = { .token = SPAN_LITERAL("one more") } };
+	cr_expect_eq(repetition_prepare(&core, &fact), 0);
+	cr_expect_eq(core.refusal, REFUSAL_FULL);
+	cr_expect_not_null(strstr(core.words, "another token"));
+}
+
 #if MEMORY_CAN_FAIL
 Test(repetition, without_memory_for_a_token_nothing_is_taken)
 {
@@ -157,5 +177,47 @@ Test(repetition, without_memory_for_a_token_nothing_is_taken)
 	}
 	cr_expect_geq(refused, 2);
 	cr_expect_not(core.is_repeated);
+}
+
+/* Its job has terms, for which there is no room yet; the token has. */
+Test(repetition, of_what_was_refused_nothing_is_remembered)
+{
+	struct fact fact = { .kind = FACT_ENQUEUE,
+		.now_ms = now_ms,
+		.enqueue = { .queue = SPAN_LITERAL("mail"),
+		    .mode = KEY_MODE_COUNT,
+		    .terms = { .ttr_ms = 7 },
+		    .token = SPAN_LITERAL("b"),
+		    .digest = 1 } };
+	cr_assert_eq(say("a", 1), REFUSAL_NONE);
+	fail_memory(1);
+	core_step(&core, &fact);
+	bool has_failed = memory_has_failed();
+	fail_memory(0);
+	cr_assert(has_failed);
+	cr_assert_eq(core.refusal, REFUSAL_FULL);
+	cr_expect_eq(core.tokens.slab.used, 1);
+	cr_expect_eq(tokens_find(&core.tokens, SPAN_LITERAL("b")), 0);
+	tell(fact);
+	cr_expect_eq(core.refusal, REFUSAL_NONE);
+	cr_expect_not(core.is_repeated);
+}
+
+/* More of them than were there at first, and no memory for one more. */
+Test(repetition, without_memory_for_more_tokens_one_is_refused)
+{
+	char text[24];
+	unsigned count = 0;
+	do {
+		snprintf(text, sizeof(text), "token %u", count++);
+		cr_assert_eq(say(text, 1), REFUSAL_NONE);
+	} while (core.tokens.slab.used < core.tokens.slab.chunk_count
+		<< SLAB_CHUNK_BITS);
+	fail_memory(1);
+	enum refusal refusal = say("one more", 1);
+	fail_memory(0);
+	cr_expect_eq(refusal, REFUSAL_FULL);
+	cr_expect_eq(core.tokens.slab.used, count);
+	cr_expect_eq(say("one more", 1), REFUSAL_NONE);
 }
 #endif

@@ -570,6 +570,20 @@ unfinished_jobs_of_a_key(void)
 	lane_named("mail")->keys--;
 }
 
+static void
+key_without_its_holder(void)
+{
+	key_of_a_job()->holder = 0;
+}
+
+static void
+who_waits_for_a_key(void)
+{
+	struct key *key = key_of_a_job();
+	key_of_a_job();
+	job_at(&core.jobs, key->line.head)->previous = 9;
+}
+
 /* ---- lies about time ---- */
 
 static void
@@ -729,6 +743,8 @@ static const struct lie {
 	{ bytes_of_a_lane, "bytes_weight == found->bytes_weight" },
 	{ keys_of_a_lane, "keys_weight == found->keys_weight" },
 	{ unfinished_jobs_of_a_key, "unfinished == 0" },
+	{ key_without_its_holder, "key->holder == handle" },
+	{ who_waits_for_a_key, "job->previous == previous" },
 	{ place_of_a_delayed_job, "job->place == at" },
 	{ order_of_delayed_jobs, "heap->before" },
 };

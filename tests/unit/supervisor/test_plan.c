@@ -1409,6 +1409,22 @@ Test(plan, other_options_hold_from_now_on)
 	cr_assert_not_null(find_wish(PLAN_WISH_GAVE_UP, 1));
 }
 
+Test(plan, without_memory_for_another_window_the_old_options_hold)
+{
+	struct plan_options options = usual_options();
+	boot_all(options, 1);
+	if (!MEMORY_CAN_FAIL)
+		cr_skip("the sanitizer brings its own memory");
+	options.max_restarts = 100;
+	fail_memory(1);
+	int error = plan_set_options(&plan, &options);
+	fail_memory(0);
+	cr_expect_eq(error, ENOMEM);
+	cr_expect_eq(plan.options.max_restarts, usual_options().max_restarts);
+	cr_expect_null(plan_verify(&plan));
+	cr_expect_eq(plan_set_options(&plan, &options), 0);
+}
+
 Test(plan, who_lives_may_be_silent_for_as_long_as_it_was_told)
 {
 	struct plan_options options = with_hang_timeout();
@@ -1720,6 +1736,21 @@ expect_found(const char *wanted)
 	cr_expect_not_null(found, "believed: not \"%s\"", wanted);
 	if (found != NULL)
 		cr_expect_str_eq(found, wanted);
+}
+
+Test(plan, verify_sees_one_that_does_not_wait_for_its_siblings)
+{
+	boot_all(usual_options(), 2);
+	plan.regrouping = true;
+	plan.regroup_from = 1;
+	expect_found("who waits for its siblings neither serves nor starts");
+}
+
+Test(plan, verify_sees_two_of_a_pool_that_are_renewed)
+{
+	boot_all(usual_options(), 2);
+	plan.children[1].renewing = plan.children[2].renewing = true;
+	expect_found("one of a pool is renewed at a time");
 }
 
 Test(plan, verify_names_the_rule_that_a_child_breaks)
