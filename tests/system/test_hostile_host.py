@@ -331,7 +331,7 @@ def expect_clean(gsq, recorded, job, body, words):
         found["environ"]).split("\0") if row)
     own = {"GSQ_JOB_ID": str(job), "GSQ_QUEUE": "default", "GSQ_ATTEMPT": "1",
            "GSQ_PRIORITY": "128", "GSQ_HINTS": "1",
-           "GSQ_DIR": gsq.directory}
+           "GSQ_DIR": gsq.directory, "GSQ_SUPERVISOR": str(gsq.pid)}
     is_equal({name: variables.pop(name, None) for name in own}, own,
              "variables of the job")
     is_true(variables.pop("GSQ_DEADLINE_MS").isdigit(), "its deadline")
