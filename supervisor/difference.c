@@ -13,7 +13,17 @@
 #define LINE_BYTES  (2 * VALUE_BYTES + 256)
 
 /* Kinds of fields, and how they are shown. */
-enum kind { NUMBER, MILLISECONDS, YES_NO, BACKOFF, WORD, TEXT, LIST };
+enum kind {
+	NUMBER,
+	MILLISECONDS,
+	BYTES,
+	YES_NO,
+	BACKOFF,
+	SCHEDULE,
+	WORD,
+	TEXT,
+	LIST
+};
 
 struct field {
 	const char *name; /* as in the configuration */
@@ -73,6 +83,11 @@ static const struct field supervisor_fields[] = {
 	{ "stop_grace", MILLISECONDS, OF_CONFIGURATION(stop_grace_ms), NULL },
 };
 
+/* The process of the queue reads these itself, when it starts. */
+static const struct field queue_process_fields[] = {
+	{ "max_connections", NUMBER, OF_CONFIGURATION(max_connections), NULL },
+};
+
 /* These stand in the command line of every worker, or of the queue. */
 static const struct field hang_field = { "hang_timeout", MILLISECONDS,
 	OF_CONFIGURATION(hang_timeout_ms), NULL };
@@ -104,13 +119,18 @@ static const struct field pool_fields[] = {
 static const struct field queue_fields[] = {
 	{ "max_attempts", NUMBER, OF_QUEUE(max_attempts), NULL },
 	{ "max_crashes", NUMBER, OF_QUEUE(max_crashes), NULL },
-	{ "retry", BACKOFF, OF_QUEUE(retry), NULL },
+	{ "retry_base..retry_cap", BACKOFF, OF_QUEUE(retry), NULL },
+	{ "retry", SCHEDULE, OF_QUEUE(retry_schedule), NULL },
 	{ "ttr", MILLISECONDS, OF_QUEUE(ttr_ms), NULL },
 	{ "ttr_grace", MILLISECONDS, OF_QUEUE(ttr_grace_ms), NULL },
 	{ "max_running", NUMBER, OF_QUEUE(max_running), NULL },
 	{ "rate", NUMBER, OF_QUEUE(rate_jobs), NULL },
 	{ "rate in", MILLISECONDS, OF_QUEUE(rate_ms), NULL },
 	{ "burst", NUMBER, OF_QUEUE(rate_burst), NULL },
+	{ "max_jobs", NUMBER, OF_QUEUE(max_jobs), NULL },
+	{ "max_bytes", BYTES, OF_QUEUE(max_bytes), NULL },
+	{ "max_keys", NUMBER, OF_QUEUE(max_keys), NULL },
+	{ "max_body_bytes", BYTES, OF_QUEUE(max_body_bytes), NULL },
 	{ "durability", WORD, OF_QUEUE(durability), word_of_durability },
 	{ "keys", WORD, OF_QUEUE(keys), word_of_keys },
 	{ "merge", WORD, OF_QUEUE(merge), word_of_merge },
@@ -131,6 +151,43 @@ print_number(int64_t value, char text[VALUE_BYTES])
 		snprintf(text, VALUE_BYTES, "automatic");
 	else
 		snprintf(text, VALUE_BYTES, "%" PRId64, value);
+}
+
+/* As it could stand in the file: in the largest unit that it is a multiple
+ * of. */
+static void
+print_bytes(int64_t value, char text[VALUE_BYTES])
+{
+	static const char *const units[] = { "", "KiB", "MiB", "GiB" };
+	size_t unit = 0;
+	for (; value > 0 && value % 1024 == 0 && unit < 3; unit++)
+		value /= 1024;
+	snprintf(text, VALUE_BYTES, "%" PRId64 "%s", value, units[unit]);
+}
+
+static void
+print_schedule(const struct schedule *schedule, char text[VALUE_BYTES])
+{
+	size_t used = 0;
+	snprintf(text, VALUE_BYTES, "off");
+	for (uint32_t i = 0; i < schedule->count; i++) {
+		char delay[16];
+		duration_print(schedule->delays_ms[i], delay, sizeof(delay));
+		int count = snprintf(text + used, VALUE_BYTES - used, "%s%s",
+		    i > 0 ? " " : "", delay);
+		used += (size_t)count;
+		if (used >= VALUE_BYTES)
+			return;
+	}
+}
+
+static bool
+same_schedule(const struct schedule *one, const struct schedule *other)
+{
+	if (one->count != other->count)
+		return false;
+	return memcmp(one->delays_ms, other->delays_ms,
+		   one->count * sizeof(one->delays_ms[0])) == 0;
 }
 
 static void
@@ -173,12 +230,18 @@ print_value(
 	case MILLISECONDS:
 		duration_print(*(const int64_t *)value, text, VALUE_BYTES);
 		break;
+	case BYTES:
+		print_bytes(*(const int64_t *)value, text);
+		break;
 	case YES_NO:
 		snprintf(text, VALUE_BYTES, "%s",
 		    *(const bool *)value ? "yes" : "no");
 		break;
 	case BACKOFF:
 		print_backoff(value, text);
+		break;
+	case SCHEDULE:
+		print_schedule(value, text);
 		break;
 	case WORD:
 		snprintf(
@@ -221,11 +284,14 @@ same_value(const struct field *field, const void *before, const void *after)
 	switch (field->kind) {
 	case NUMBER:
 	case MILLISECONDS:
+	case BYTES:
 		return *(const int64_t *)one == *(const int64_t *)other;
 	case YES_NO:
 		return *(const bool *)one == *(const bool *)other;
 	case BACKOFF:
 		return memcmp(one, other, sizeof(struct backoff)) == 0;
+	case SCHEDULE:
+		return same_schedule(one, other);
 	case WORD:
 		return *(const int *)one == *(const int *)other;
 	case TEXT:
@@ -299,6 +365,10 @@ compare_supervisor(struct difference *difference, const struct options *before,
 	if (error == 0)
 		error = compare_field(difference, "supervisor",
 		    &queue_hang_field, one, other, &difference->queue);
+	if (error == 0)
+		error = compare_fields(difference, "queue process",
+		    queue_process_fields, COUNT(queue_process_fields), one,
+		    other, &difference->queue);
 	return error;
 }
 

@@ -499,6 +499,25 @@ def test_reload_changes_what_is_different_and_nothing_else():
         is_equal(gsq.tree()["supervisor"]["restarts_in_window"], 0, "counted")
 
 
+def test_limits_hold_after_a_reload():
+    """Those of the queue's process reach it, and are told as they are
+    written."""
+    limits = 'queue "small" { max_jobs = %d max_body_bytes = %s }\n'
+    with Gsq(configuration=limits % (1, "1KiB")) as gsq:
+        path = gsq.arguments[gsq.arguments.index("-c") + 1]
+        old = gsq.pid_of("queue")
+        gsq.enqueue("a", queue="small")
+        done = gsq.qctl("enqueue", "small", "b", status=75)
+        is_true("FULL" in done.stderr, "before", done.stderr)
+        write_file(path, limits % (2, "2KiB"))
+        is_equal(gsq.qctl("reload").stdout,
+                 "queue small: max_jobs: 1 -> 2\n"
+                 "queue small: max_body_bytes: 1KiB -> 2KiB\n", "told")
+        gsq.wait_new_pid("queue", old)
+        gsq.enqueue(b"b" * 2048, queue="small")
+        is_equal(gsq.lane("small")["ready"], 2, "jobs")
+
+
 def test_a_pool_comes_and_goes_with_a_reload():
     with Gsq(configuration='pool "a" { command = { "builtin:noop" } }\n'
              'pool "b" { queue = "b" command = { "builtin:noop" } }\n') as gsq:

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervisor/difference.h"
 
+#include "base/units.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +84,79 @@ Test(difference, each_change_is_told_and_says_who_is_concerned)
 	cr_assert(difference.queue && !difference.all);
 	between("queue \"q\" { keys = coalesce }", "");
 	cr_assert(difference.queue);
+}
+
+/* What each key of a queue, and of the file for its process, is not by
+ * itself. */
+static const struct other_value {
+	const char *key;
+	const char *value;
+} other_values[] = {
+	{ "max_attempts", "7" },
+	{ "retry_base", "7ms" },
+	{ "retry_cap", "7m" },
+	{ "max_crashes", "7" },
+	{ "retry", "\"7s, 7m\"" },
+	{ "ttr", "7m" },
+	{ "ttr_grace", "7s" },
+	{ "max_running", "7" },
+	{ "rate", "\"7/s\"" },
+	{ "burst", "7" },
+	{ "max_jobs", "7" },
+	{ "max_bytes", "7KiB" },
+	{ "max_keys", "7" },
+	{ "max_body_bytes", "7KiB" },
+	{ "durability", "relaxed" },
+	{ "keys", "coalesce" },
+	{ "merge", "append" },
+	{ "max_connections", "7" },
+};
+
+static void
+expect_noticed(const char *section, const char *key)
+{
+	char file[128];
+	const char *value = NULL;
+	for (size_t i = 0; i < sizeof(other_values) / sizeof(*other_values);
+	     i++)
+		if (strcmp(other_values[i].key, key) == 0)
+			value = other_values[i].value;
+	cr_assert_not_null(value, "add another value for %s", key);
+	snprintf(file, sizeof(file),
+	    strcmp(section, "queue") == 0 ? "queue \"q\" { %s = %s }"
+					  : "%s = %s",
+	    key, value);
+	cr_expect_str_neq(between("", file), "", "%s", file);
+	cr_expect(difference.queue, "%s", file);
+	cr_expect_str_neq(between(file, ""), "", "%s, undone", file);
+	cr_expect(difference.queue, "%s, undone", file);
+}
+
+/* What is not noticed is taken by the supervisor and never reaches the queue,
+ * which reads the file when it starts. */
+Test(difference, no_key_of_the_queue_is_overlooked)
+{
+#define OF_THE_QUEUE(section, key)                                            \
+	if (strcmp(section, "queue") == 0 ||                                  \
+	    (strcmp(section, "ROOT") == 0 && strcmp(key, "directory") != 0 && \
+		strcmp(key, "store") != 0))                                   \
+		expect_noticed(section, key);
+#define INTEGER(section, key, ...)  OF_THE_QUEUE(#section, #key)
+#define DURATION(section, key, ...) OF_THE_QUEUE(#section, #key)
+#define SECONDS(section, key, ...)  OF_THE_QUEUE(#section, #key)
+#define TEXT(section, key, ...)	    OF_THE_QUEUE(#section, #key)
+#define LIST(section, key, ...)	    OF_THE_QUEUE(#section, #key)
+#include "sys/configuration_rows.h"
+}
+
+Test(difference, schedules_and_sizes_are_shown_as_they_are_written)
+{
+	cr_assert_str_eq(
+	    between("queue \"q\" { retry = \"1s, 10s, 5m\" }",
+		"queue \"q\" { max_bytes = 64MiB max_body_bytes = 1000 }"),
+	    "queue q: retry: 1s 10s 5m00s -> off\n"
+	    "queue q: max_bytes: 0 -> 64MiB\n"
+	    "queue q: max_body_bytes: 0 -> 1000\n");
 }
 
 Test(difference, pools_keep_their_places)
