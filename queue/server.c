@@ -394,6 +394,8 @@ welcome(struct server *server, int fd)
 		return;
 	}
 	client->server = server;
+	client->peer.output_max =
+	    (size_t)server->options->configuration.max_output_bytes;
 	LIST_INIT(&client->waiters);
 	TAILQ_INSERT_TAIL(&server->clients, client, in_all);
 	server->client_count++;

@@ -378,12 +378,6 @@ send_event(struct watch *watch, struct client *client, uint64_t number,
 	outlet_end(watch->outlet, client, &writer, visible);
 }
 
-static bool
-has_room(const struct client *client)
-{
-	return buffer_count(&client->peer.output) <= OUTPUT_BYTES_HIGH;
-}
-
 /* The next event that is remembered, unless it is none of its queue's. Returns
  * how many that is. */
 static int
@@ -426,8 +420,8 @@ watch_go_on(struct watch *watch, struct client *client, enum visible visible)
 	}
 	/* Who is still behind then has something in his output to drain. */
 	int sent = 0;
-	while (watching->next <= watch_last(watch) && has_room(client) &&
-	    sent < EVENTS_PER_TURN)
+	while (watching->next <= watch_last(watch) &&
+	    peer_has_room(&client->peer) && sent < EVENTS_PER_TURN)
 		sent += send_next(watch, client, visible);
 	if (watching->next <= watch_last(watch))
 		peer_want_drained(&client->peer);
@@ -480,7 +474,8 @@ tell_watchers(struct watch *watch, enum visible visible)
 	struct client *client;
 	uint64_t last = watch_last(watch);
 	TAILQ_FOREACH(client, &watch->watchers, in_watchers)
-		if (client->watching.next == last && has_room(client))
+		if (client->watching.next == last &&
+		    peer_has_room(&client->peer))
 			send_next(watch, client, visible);
 }
 

@@ -86,6 +86,7 @@ static const struct field supervisor_fields[] = {
 /* The process of the queue reads these itself, when it starts. */
 static const struct field queue_process_fields[] = {
 	{ "max_connections", NUMBER, OF_CONFIGURATION(max_connections), NULL },
+	{ "max_output_bytes", BYTES, OF_CONFIGURATION(max_output_bytes), NULL },
 };
 
 /* These stand in the command line of every worker, or of the queue. */

@@ -51,10 +51,13 @@
 /* Jobs in one enqueue request: the reply lists their ids. */
 #define BATCH_JOBS_MAX 10000
 
-/* Bytes of jobs on their way to one worker before the queue waits until the
- * worker's socket has taken them, and of replies to one client before the
- * queue stops reading its requests. */
+/* Bytes of answers and jobs that wait for one connection to take them, before
+ * it is not read from any more; and what max_output_bytes may make of it for
+ * the clients of the queue. Below 64 KiB a page of answers would stop them
+ * each time, and above 64 MiB sixteen that never read would cost a gigabyte. */
 #define OUTPUT_BYTES_HIGH (1024u * 1024)
+#define OUTPUT_BYTES_MIN  (64u * 1024)
+#define OUTPUT_BYTES_MAX  (64u * 1024 * 1024)
 
 /* Read per readiness of one connection, so that a flood from one client cannot
  * starve the others of a turn. */

@@ -358,6 +358,19 @@ check_body_size(cfg_t *section, cfg_opt_t *option)
 	return 0;
 }
 
+static int
+check_output_size(cfg_t *section, cfg_opt_t *option)
+{
+	uint64_t value;
+	const char *text = cfg_opt_getnstr(option, 0);
+	if (!size_parse(text, &value) || value < OUTPUT_BYTES_MIN ||
+	    value > OUTPUT_BYTES_MAX)
+		cfg_error(section,
+		    "%s must be a size from 64KiB to 64MiB, not '%s'",
+		    option->name, text);
+	return 0;
+}
+
 /* "off" is no rate: 0 jobs. */
 static bool
 parse_rate(const char *text, int64_t *ret_jobs, int64_t *ret_ms)
@@ -825,6 +838,9 @@ take_all(struct configuration *configuration, cfg_t *root)
 	take_path(&configuration->store, root, "store");
 	configuration->max_connections =
 	    integer_of(root, "max_connections", configuration->max_connections);
+	if (cfg_size(root, "max_output_bytes") > 0)
+		configuration->max_output_bytes =
+		    size_of(root, "max_output_bytes");
 	take_supervisor(configuration, cfg_getsec(root, "supervisor"));
 	take_queues(configuration, root);
 	take_pools(configuration, root);
@@ -914,6 +930,7 @@ configuration_init(struct configuration *configuration)
 	*configuration =
 	    (struct configuration){ .max_restarts = RESTARTS_AUTOMATIC,
 		    .max_connections = CONNECTIONS_MAX,
+		    .max_output_bytes = OUTPUT_BYTES_HIGH,
 		    .max_window_ms = 5 * SECOND_MS,
 		    .backoff = { 100, 5 * SECOND_MS },
 		    .hang_timeout_ms = 10 * SECOND_MS,

@@ -7,6 +7,7 @@
  *     directory = "/run/gsq"           # sockets and lock
  *     store     = "/var/lib/gsq"       # the jobs
  *     max_connections = 16384          # clients of the queue
+ *     max_output_bytes = "1MiB"        # that wait for each of them
  *     supervisor {
  *         max_restarts = "12"          # a number, "inf", default 3 x children
  *         max_seconds  = 5
@@ -101,12 +102,13 @@ struct pool_options {
 };
 
 struct configuration {
-	char *directory;	 /* NULL: not set */
-	char *store;		 /* NULL: not set */
-	int64_t max_connections; /* of the queue; 1..CONNECTIONS_MAX */
-	int64_t max_restarts;	 /* or one of RESTARTS_* */
-	int64_t max_window_ms;	 /* max_seconds in milliseconds */
-	struct backoff backoff;	 /* of restarts; base_ms 0: off */
+	char *directory;	  /* NULL: not set */
+	char *store;		  /* NULL: not set */
+	int64_t max_connections;  /* of the queue; 1..CONNECTIONS_MAX */
+	int64_t max_output_bytes; /* for each; OUTPUT_BYTES_MIN..MAX */
+	int64_t max_restarts;	  /* or one of RESTARTS_* */
+	int64_t max_window_ms;	  /* max_seconds in milliseconds */
+	struct backoff backoff;	  /* of restarts; base_ms 0: off */
 	enum restart_strategy strategy;
 	int64_t hang_timeout_ms;	/* of a worker; 0: any; default 10 s */
 	int64_t queue_hang_timeout_ms;	/* default 60 s */

@@ -141,12 +141,11 @@ write_released(struct peer *peer)
 static void
 balance(struct peer *peer)
 {
-	size_t waiting = buffer_count(&peer->output);
-	if (waiting > OUTPUT_BYTES_HIGH) {
+	if (!peer_has_room(peer)) {
 		peer->was_high = true;
 		set_reading(peer, peer->broken);
-	} else if (waiting <= OUTPUT_BYTES_HIGH / 2 && !peer->reading &&
-	    !peer->ended) {
+	} else if (buffer_count(&peer->output) <= peer->output_max / 2 &&
+	    !peer->reading && !peer->ended) {
 		set_reading(peer, true);
 		event_active(&peer->read_event, EV_READ, 0);
 	}
@@ -155,11 +154,17 @@ balance(struct peer *peer)
 static void
 push(struct peer *peer)
 {
-	if (buffer_count(&peer->output) > OUTPUT_BYTES_HIGH)
+	if (!peer_has_room(peer))
 		peer->was_high = true;
 	write_released(peer);
 	set_writing(peer, peer->released > 0);
 	balance(peer);
+}
+
+bool
+peer_has_room(const struct peer *peer)
+{
+	return buffer_count(&peer->output) <= peer->output_max;
 }
 
 void
@@ -290,7 +295,7 @@ hand_out(struct peer *peer, struct span *bytes)
 	while (bytes->count > 0) {
 		if (peer->broken)
 			discard_output(peer);
-		if (buffer_count(&peer->output) > OUTPUT_BYTES_HIGH)
+		if (!peer_has_room(peer))
 			return INTAKE_PAUSED;
 		enum scan scan =
 		    scanner_feed(&peer->scanner, bytes->bytes, bytes->count);
@@ -548,6 +553,7 @@ peer_init(struct peer *peer, struct event_base *base, int priority, int fd,
 	peer->context = context;
 	peer->events = events;
 	peer->reading = true;
+	peer->output_max = OUTPUT_BYTES_HIGH;
 	scanner_init(&peer->scanner, MESSAGE_BYTES_MAX);
 	return 0;
 }

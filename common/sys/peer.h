@@ -7,8 +7,8 @@
  * Reading is fair: at most READ_BYTES_PER_TURN per readiness, and no more
  * messages than WORK_US_PER_TURN suffices for; the next turn goes on with the
  * rest, after the others had theirs. Writing is bounded: a peer that does not
- * read its answers (more than OUTPUT_BYTES_HIGH of them waiting) is not read
- * from either, until it has taken them.
+ * read its answers (more than output_max bytes of them waiting) is not read
+ * from either, until it has taken half of that.
  *
  * What is appended to the output becomes visible in two steps, because the
  * queue must not answer before its disk has: peer_release says up to where
@@ -42,19 +42,21 @@ struct peer_events {
 	void (*on_gone)(struct peer *peer, const char *reason);
 
 	/* All output was taken by the kernel after it had stood above
-	 * OUTPUT_BYTES_HIGH, or peer_want_drained. Called from the loop, at
+	 * output_max, or peer_want_drained. Called from the loop, at
 	 * most once in a round of it. May be NULL. */
 	void (*on_drained)(struct peer *peer);
 };
 
 /* Embedded in what it belongs to; the fields are for reading only, except
- * output (append) and context. */
+ * output (append), context and output_max. */
 struct peer {
 	int fd; /* owned; -1 when closed */
 	void *context;
 	const struct peer_events *events;
 	struct buffer input;
 	struct buffer output;
+	size_t output_max; /* OUTPUT_BYTES_HIGH, unless the owner sets it
+			    * before the loop runs */
 	uint64_t
 	    released; /* bytes at the front of output that may be written */
 	bool reading;
@@ -93,6 +95,10 @@ void peer_release_memory(struct peer *peer);
 
 /* on_drained is to be called when the output is empty next. */
 void peer_want_drained(struct peer *peer);
+
+/* May more be appended before the other side has taken some? What is asked for
+ * is not read when not; what is told unasked has to wait by itself. */
+bool peer_has_room(const struct peer *peer);
 
 /* Lets everything appended so far be written. */
 void peer_release_all(struct peer *peer);

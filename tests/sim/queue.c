@@ -104,6 +104,7 @@ queue_reset(void)
 		options->rate_burst = rules->burst;
 	}
 	queue.options.configuration.max_connections = CONNECTIONS_MAX;
+	queue.options.configuration.max_output_bytes = OUTPUT_BYTES_HIGH;
 	queue.options.configuration.queue_count = QUEUES;
 	queue.options.configuration.queues = queue.queues;
 	strcpy(queue.options.directory, "/gsq");

@@ -247,6 +247,13 @@ def resident_kib(pid):
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
+def peak_kib(pid):
+    """The most that it ever had."""
+    with open("/proc/%d/status" % pid) as file:
+        (line,) = [line for line in file if line.startswith("VmHWM:")]
+    return int(line.split()[1])
+
+
 class Yardstick:
     """A client that behaves well. Its round trips are measured in windows, of
     which the p99 counts, and of those the median: a pause of the machine

@@ -2,15 +2,21 @@
 """Hostile clients at the sockets: whatever they send, or do not, others are
 served, gsq keeps to its memory, and nothing that was accepted is lost. What
 hostile users, files and texts can do is in test_hostile_host.py."""
+import fcntl
 import os
 import resource
 import socket
+import struct
+import termios
 import time
+
+import msgpack
 
 from harness import (
     Client, Closed, Gsq, Refused, SANITIZED, Skip, is_equal, is_true, kill,
     limit, program, script, wait_until)
-from hostile import ANSWERS_KIB, MESSAGE_KIB, READ_KIB, Yardstick
+from hostile import (
+    ANSWERS_KIB, MESSAGE_KIB, READ_KIB, Yardstick, peak_kib, resident_kib)
 
 CONNECTIONS_MAX = 16384
 CONTROL_CLIENTS_MAX = 64
@@ -136,6 +142,64 @@ def test_a_client_that_never_reads_its_bodies():
         sent = target.withstands(
             "never_reads_bodies", 8 * (ANSWERS_KIB + 1024 + READ_KIB), 1)
         is_true(sent < 8 * 64, "they are not read for ever", sent)
+
+
+BOUND = 'max_output_bytes = %s\nqueue "big" { durability = "memory" }\n'
+ASKERS, ASKED, BODY_KIB = 8, 300, 100
+
+
+def asking(gsq):
+    """Clients that have asked for 30 MB each and read nothing so far; all of
+    their questions are with the queue, and others are served meanwhile."""
+    ask = msgpack.packb([0, 1, "peek", [{"queue": "big"}]])
+    gsq.enqueue(b"x" * (BODY_KIB << 10), queue="big")
+    before_kib = resident_kib(gsq.pids()["queue"])
+    clients = [gsq.client() for _ in range(ASKERS)]
+    for client in clients:
+        client.raw(ask * ASKED)
+    for client in clients:
+        wait_until(lambda: unread(client.socket) == 0, "they are read")
+    with gsq.client() as other:
+        for _ in range(100):
+            other.call("ping")
+    return clients, before_kib
+
+
+def unread(sock):
+    """What the other side has not taken yet, and then 0."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"    "))[0]
+
+
+def read_all(client):
+    for _ in range(ASKED):
+        is_equal(len(client.receive()[3]["body"]), BODY_KIB << 10, "body")
+
+
+@limit(90)
+def test_a_client_that_never_reads_has_the_bound_of_the_configuration():
+    """With 64 KiB eight such cost less than a megabyte each, at any time, and
+    get what they asked for in the end; with 8 MiB they cost that."""
+    with Gsq(configuration=BOUND % "64KiB", verbose=False) as gsq:
+        queue = gsq.pids()["queue"]
+        clients, before_kib = asking(gsq)
+        for client in clients:
+            read_all(client)
+            client.close()
+        budget_kib = before_kib + SLACK_KIB + ASKERS * (
+            2 * (64 + BODY_KIB) + READ_KIB)
+        most_kib = peak_kib(queue)
+        print("64 KiB: before %d, at most %d, budget %d KiB" % (
+            before_kib, most_kib, budget_kib))
+        is_true(SANITIZED or most_kib <= 1.1 * budget_kib,
+                "resident at most", (most_kib, budget_kib))
+    with Gsq(configuration=BOUND % "8MiB", verbose=False) as gsq:
+        queue = gsq.pids()["queue"]
+        clients, before_kib = asking(gsq)
+        wait_until(lambda: resident_kib(queue) - before_kib >=
+                   ASKERS * 8 * 1024, "8 MiB wait for each")
+        read_all(clients[0])
+        for client in clients:
+            client.close()
 
 
 def test_floods_of_small_requests():

@@ -110,6 +110,7 @@ static const struct other_value {
 	{ "keys", "coalesce" },
 	{ "merge", "append" },
 	{ "max_connections", "7" },
+	{ "max_output_bytes", "70KiB" },
 };
 
 static void

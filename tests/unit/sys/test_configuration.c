@@ -181,6 +181,7 @@ Test(configuration, an_empty_file_changes_nothing)
 	expect_good("# only a comment");
 	cr_assert_eq(configuration.max_restarts, RESTARTS_AUTOMATIC);
 	cr_assert_eq(configuration.max_connections, CONNECTIONS_MAX);
+	cr_assert_eq(configuration.max_output_bytes, OUTPUT_BYTES_HIGH);
 	cr_assert_eq(configuration.start_timeout_ms, 10000);
 }
 
@@ -203,6 +204,7 @@ Test(configuration, everything_can_be_said)
 	    "	max_jobs = 1000 max_bytes = 64MiB max_keys = 10\n"
 	    "	max_body_bytes = 4KiB }\n"
 	    "max_connections = 100\n"
+	    "max_output_bytes = 64KiB\n"
 	    "pool \"sync\" { queue = \"mail\" workers = 4\n"
 	    "	max_demand = 10 min_demand = 3\n"
 	    "	command = { \"sync-user\", \"--quiet\", \"\" } }\n");
@@ -232,6 +234,7 @@ Test(configuration, everything_can_be_said)
 	cr_assert_eq(queue.max_keys, 10);
 	cr_assert_eq(queue.max_body_bytes, 4096);
 	cr_assert_eq(configuration.max_connections, 100);
+	cr_assert_eq(configuration.max_output_bytes, 64 * 1024);
 	cr_assert_eq(configuration.pool_count, 1);
 	const struct pool_options *pool = &configuration.pools[0];
 	cr_assert_str_eq(pool->name.text, "sync");
@@ -341,6 +344,26 @@ Test(configuration, all_wrong_values_are_told_at_once)
 	    "14: workers must be 0 to 1024, not -1\n"
 	    "18: min_demand must be less than max_demand in pool 'p'\n"
 	    "18: the command of pool 'p' has no name");
+}
+
+Test(configuration, the_output_of_a_client_has_a_bound_in_bounds)
+{
+	expect_good("max_output_bytes = 65536");
+	cr_assert_eq(configuration.max_output_bytes, OUTPUT_BYTES_MIN);
+	expect_good("max_output_bytes = 64MiB");
+	cr_assert_eq(configuration.max_output_bytes, OUTPUT_BYTES_MAX);
+	static const char *const bad[] = { "65535", "67108865", "0", "1MB",
+		"many", "-1" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[64], error[128];
+		snprintf(
+		    text, sizeof(text), "\nmax_output_bytes = '%s'", bad[i]);
+		snprintf(error, sizeof(error),
+		    "2: max_output_bytes must be a size from 64KiB to 64MiB, "
+		    "not '%s'",
+		    bad[i]);
+		expect_errors(text, error);
+	}
 }
 
 Test(configuration, durability_is_sync_unless_it_is_said)

@@ -387,6 +387,31 @@ Test(peer, who_does_not_read_is_not_read_from)
 	cr_assert(peer.reading);
 }
 
+Test(peer, its_owner_may_say_how_much_waits_for_it)
+{
+	char bytes[65536];
+	size_t answer = 10000, socket_takes = 300000;
+	peer.output_max = OUTPUT_BYTES_MIN;
+	reply_bytes = (unsigned)answer;
+	send_pings(200);
+	run();
+	cr_assert_lt(messages, (OUTPUT_BYTES_MIN + socket_takes) / answer);
+	cr_assert_not(peer.reading);
+	cr_assert_not(peer_has_room(&peer));
+	cr_assert_leq(
+	    buffer_count(&peer.output), OUTPUT_BYTES_MIN + answer + 100);
+	for (size_t more = 1; more > 0 || messages < 200;) {
+		more = read_far(bytes, sizeof(bytes));
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		cr_assert_eq(gone, 0);
+		cr_assert_leq(buffer_count(&peer.output),
+		    OUTPUT_BYTES_MIN + answer + 100);
+	}
+	cr_assert_eq(messages, 200);
+	cr_assert(peer.reading);
+	cr_assert(peer_has_room(&peer));
+}
+
 Test(peer, a_handler_may_close_in_the_middle_of_messages)
 {
 	close_after = 3;
