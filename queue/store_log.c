@@ -148,8 +148,11 @@ log_recovery(const struct recovery *recovery)
 		    recovery->end.segment, recovery->end.offset,
 		    recovery->torn_bytes);
 	log_event(LOG_INFO, "store-read",
-	    "jobs=%" PRIu64 " frames=%" PRIu64 " bytes=%" PRIu64,
-	    recovery->jobs.count, recovery->frames, recovery->log_bytes);
+	    "jobs=%" PRIu64 " tokens=%" PRIu64 " certificates=%" PRIu64
+	    " frames=%" PRIu64 " bytes=%" PRIu64,
+	    recovery->jobs.counts[NOTE_NONE], recovery->jobs.counts[NOTE_TOKEN],
+	    recovery->jobs.counts[NOTE_ATTEMPT], recovery->frames,
+	    recovery->log_bytes);
 }
 
 static int

@@ -177,10 +177,12 @@ survey_all(struct survey *survey)
 			    "'%s' cannot be read to its end: %s", name,
 			    strerror(error));
 	}
+	char text[KEPT_JOBS_TEXT_BYTES];
 	report(survey->check,
 	    "%" PRIu64 " frames can be read, %" PRIu64
-	    " between them cannot; they amount to %" PRIu64 " jobs",
-	    survey->frames, survey->lost_frames, survey->jobs.count);
+	    " between them cannot; they amount to %s",
+	    survey->frames, survey->lost_frames,
+	    kept_jobs_print(&survey->jobs, text));
 	return 0;
 }
 
@@ -211,14 +213,15 @@ report_sound(const struct check *check)
 {
 	const struct recovery *recovery = &check->recovery;
 	char name[SEGMENT_NAME_BYTES_MAX];
+	char text[KEPT_JOBS_TEXT_BYTES];
 	segment_name(name, recovery->end.segment);
 	report(check,
 	    "%" PRIu32 " segments of %" PRIu64 " bytes; the log has %" PRIu64
 	    " frames and ends in '%s' at offset %" PRIu32,
 	    check->segments.count, check->segments.bytes, recovery->frames,
 	    name, recovery->end.offset);
-	report(check, "%" PRIu64 " jobs; the next id is %" PRIu64,
-	    recovery->jobs.count, recovery->end.next_id);
+	report(check, "%s; the next id is %" PRIu64,
+	    kept_jobs_print(&recovery->jobs, text), recovery->end.next_id);
 	if (recovery->torn_bytes > 0)
 		report(check,
 		    "behind its end are %" PRIu64 " bytes of a write that was "
@@ -441,6 +444,7 @@ static int
 replace(struct check *check, struct survey *survey)
 {
 	const struct segments *old = &check->segments;
+	char text[KEPT_JOBS_TEXT_BYTES];
 	struct segments fresh;
 	struct format format = {
 		.log_id = check->io->random(check->io) | 1,
@@ -461,9 +465,9 @@ replace(struct check *check, struct survey *survey)
 		    check, "cannot write the new store: %s", strerror(error));
 	else
 		report(check,
-		    "the new store has %" PRIu64
-		    " jobs; the old files are now called 'damaged-...'",
-		    survey->jobs.count);
+		    "the new store has %s; the old files are now called "
+		    "'damaged-...'",
+		    kept_jobs_print(&survey->jobs, text));
 	return error;
 }
 

@@ -4,13 +4,16 @@
 #include "base/pages.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define GROUP_BITS 5
 #define GROUP_JOBS (1u << GROUP_BITS)
 
 struct group {
-	uint64_t number; /* id >> GROUP_BITS */
+	uint64_t number;		     /* id >> GROUP_BITS */
+	uint32_t notes[NOTE_KIND_COUNT - 1]; /* which are; a bit for each */
 	struct kept jobs[GROUP_JOBS];
 };
 
@@ -108,6 +111,38 @@ make_slot(struct kept_jobs *jobs, uint64_t id)
 	return &group_at(jobs, handle)->jobs[id % GROUP_JOBS];
 }
 
+/* A bit of that kind, or none: what is there is a job. */
+static void
+set_kind(struct kept_jobs *jobs, uint64_t id, uint8_t kind)
+{
+	struct group *group = group_at(jobs, jobs->last);
+	uint32_t bit = 1u << id % GROUP_JOBS;
+	for (uint8_t i = 1; i < NOTE_KIND_COUNT; i++)
+		if (i == kind)
+			group->notes[i - 1] |= bit;
+		else
+			group->notes[i - 1] &= ~bit;
+}
+
+static uint8_t
+kind_of(const struct kept_jobs *jobs, uint64_t id)
+{
+	const struct group *group = group_at(jobs, jobs->last);
+	for (uint8_t i = 1; i < NOTE_KIND_COUNT; i++)
+		if ((group->notes[i - 1] >> id % GROUP_JOBS & 1) != 0)
+			return i;
+	return NOTE_NONE;
+}
+
+/* What has that id, whose slot was looked for last. */
+static void
+forget(struct kept_jobs *jobs, struct kept *slot, uint64_t id)
+{
+	jobs->count--;
+	jobs->counts[kind_of(jobs, id)]--;
+	*slot = (struct kept){ 0 };
+}
+
 static int
 apply_full(struct kept_jobs *jobs, struct kept *slot,
     const struct stored *stored, uint64_t place)
@@ -117,7 +152,11 @@ apply_full(struct kept_jobs *jobs, struct kept *slot,
 		return EBADMSG;
 	if (slot == NULL && (slot = make_slot(jobs, stored->id)) == NULL)
 		return ENOMEM;
-	jobs->count += slot->full == 0;
+	if (slot->full != 0)
+		forget(jobs, slot, stored->id);
+	set_kind(jobs, stored->id, stored->note);
+	jobs->count++;
+	jobs->counts[stored->note]++;
 	*slot = (struct kept){ .full = place };
 	return 0;
 }
@@ -136,13 +175,21 @@ kept_jobs_apply(
 			slot->state = place;
 		return 0;
 	case RECORD_GONE:
-		if (is_there) {
-			*slot = (struct kept){ 0 };
-			jobs->count--;
-		}
+		if (is_there)
+			forget(jobs, slot, stored->id);
 		return 0;
 	}
 	return EBADMSG;
+}
+
+const char *
+kept_jobs_print(const struct kept_jobs *jobs, char text[KEPT_JOBS_TEXT_BYTES])
+{
+	snprintf(text, KEPT_JOBS_TEXT_BYTES,
+	    "%" PRIu64 " jobs, %" PRIu64 " tokens, %" PRIu64 " certificates",
+	    jobs->counts[NOTE_NONE], jobs->counts[NOTE_TOKEN],
+	    jobs->counts[NOTE_ATTEMPT]);
+	return text;
 }
 
 /* ---- in order ---- */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the jobs are that a log amounts to, gathered while it is read. It
- * lives during recovery alone, and takes about 17 bytes a job: touching memory
- * for the first time is most of what recovery costs, and reading a record
- * twice is cheaper than keeping it.
+ * Where the jobs and notes are that a log amounts to, gathered while it is
+ * read. Notes are treated as jobs are, and only counted apart. It lives during
+ * recovery alone, and takes about 18 bytes a job: touching memory for the first
+ * time is most of what recovery costs, and reading a record twice is cheaper
+ * than keeping it.
  *
  * Ids are dense in most places, so jobs stand in groups of neighbours: reading
  * jobs in a row touches the table once per group, and the order of the ids is
@@ -29,10 +30,14 @@ struct kept_jobs {
 	uint32_t page_count;
 	uint32_t group_count;
 	struct map by_number;
-	uint32_t last;	       /* handle of the group used last */
-	struct name last_name; /* known to be valid */
-	uint64_t count;
+	uint32_t last;			  /* handle of the group used last */
+	struct name last_name;		  /* known to be valid */
+	uint64_t count;			  /* of all of them */
+	uint64_t counts[NOTE_KIND_COUNT]; /* of each kind; NOTE_NONE: jobs */
 };
+
+/* "3 jobs, 1 tokens, 0 certificates"; so many bytes are enough for it. */
+#define KEPT_JOBS_TEXT_BYTES 96
 
 void kept_jobs_init(struct kept_jobs *jobs);
 void kept_jobs_release(struct kept_jobs *jobs);
@@ -45,6 +50,10 @@ void kept_jobs_release(struct kept_jobs *jobs);
  */
 int kept_jobs_apply(
     struct kept_jobs *jobs, const struct stored *stored, uint64_t place);
+
+/* How many there are of what, for people. Returns text. */
+const char *kept_jobs_print(
+    const struct kept_jobs *jobs, char text[KEPT_JOBS_TEXT_BYTES]);
 
 /* Calls for each job in the order of their ids. Stops at the first error,
  * which it returns. */

@@ -207,7 +207,9 @@ on_line(void *context, const char *line)
 	struct report *report = context;
 	CHECK(strchr(line, '\n') == NULL);
 	puts(line); /* shown when a replay fails */
-	if (sscanf(line, "%" SCNu64 " jobs; the next id is %" SCNu64,
+	if (sscanf(line,
+		"%" SCNu64 " jobs, %*u tokens, %*u certificates; the next id "
+		"is %" SCNu64,
 		&report->jobs, &report->next_id) == 2 ||
 	    sscanf(line, "the new store has %" SCNu64 " jobs", &report->jobs) ==
 		1)

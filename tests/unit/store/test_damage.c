@@ -5,6 +5,8 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct disk disk;
@@ -239,6 +241,39 @@ Test(damage, check_calls_a_sound_store_sound_and_changes_nothing)
 	cr_assert_eq(disk.written_bytes, written);
 	cr_assert_eq(salvage(), 0);
 	cr_assert_eq(disk.written_bytes, written);
+	release_both();
+}
+
+/* Notes are kept as jobs are, and are none. */
+Test(damage, check_and_salvage_count_jobs_and_notes_apart)
+{
+	uint64_t counts[NOTE_KIND_COUNT] = { 0 };
+	char expected[128], line[160];
+	make_store(true);
+	cr_assert(world_open(&world, false));
+	for (int i = 0; i < 12; i++)
+		cr_assert(world_note(&world, 100));
+	cr_assert(world_settle(&world));
+	world_close(&world);
+	disk_process_ends(&disk);
+	before = world;
+	for (uint64_t id = 1; id < before.high; id++)
+		if (before.jobs[id].is_there)
+			counts[before.jobs[id].note]++;
+	for (int kind = 0; kind < NOTE_KIND_COUNT; kind++)
+		cr_assert_gt(counts[kind], 2);
+	snprintf(expected, sizeof(expected),
+	    "%" PRIu64 " jobs, %" PRIu64 " tokens, %" PRIu64 " certificates",
+	    counts[NOTE_NONE], counts[NOTE_TOKEN], counts[NOTE_ATTEMPT]);
+	cr_assert_eq(check(), 0);
+	snprintf(line, sizeof(line), "%s; the next id", expected);
+	cr_assert_not_null(strstr(report, line), "%s\n%s", line, report);
+	cr_assert(disk_remove(&disk, FORMAT_NAME));
+	cr_assert_eq(salvage(), 0, "%s", report);
+	snprintf(line, sizeof(line), "they amount to %s", expected);
+	cr_assert_not_null(strstr(report, line), "%s\n%s", line, report);
+	snprintf(line, sizeof(line), "the new store has %s;", expected);
+	cr_assert_not_null(strstr(report, line), "%s\n%s", line, report);
 	release_both();
 }
 
