@@ -2,6 +2,7 @@
 #include "client/gsq.h"
 
 #include "base/units.h"
+#include "base/utf8.h"
 #include "client/stream.h"
 #include "sys/clock.h"
 #include "sys/socket.h"
@@ -167,7 +168,11 @@ put_field(struct message_writer *writer, const struct gsq_field *field)
 	put_key(writer, field->key);
 	switch (field->kind) {
 	case GSQ_TEXT:
-		put_text(writer, field->span);
+		/* Text may come as bin, and a str would not keep all bytes. */
+		if (utf8_is_valid(field->span))
+			put_text(writer, field->span);
+		else
+			put_bytes(writer, field->span);
 		return;
 	case GSQ_BYTES:
 		put_bytes(writer, field->span);

@@ -3,6 +3,7 @@
  * Verbs about jobs that are there: get, peek, list, why.
  */
 #include "base/units.h"
+#include "base/utf8.h"
 #include "qctl/answer.h"
 #include "qctl/attempts.h"
 #include "qctl/rows.h"
@@ -262,7 +263,7 @@ fill_list_row(struct table *table, const msgpack_object *job)
 	struct span body = answer_text(job, "body");
 	bool is_cut = answer_integer(job, "body_bytes") > (int64_t)body.count;
 	if (is_cut)
-		body.count = text_whole_bytes(body);
+		body.count = utf8_whole_bytes(body);
 	table_number(table, answer_integer(job, "id"));
 	table_cell(table, answer_text(job, "queue"));
 	add_state(table, job);

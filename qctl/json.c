@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "qctl/json.h"
 
+#include "base/utf8.h"
 #include "qctl/answer.h"
 #include "qctl/say.h"
 #include "qctl/text.h"
@@ -189,7 +190,7 @@ value_text(const msgpack_object *map, const char *key, struct span text)
 {
 	if (strcmp(key, "body") == 0 &&
 	    answer_integer(map, "body_bytes") > (int64_t)text.count)
-		text.count = text_whole_bytes(text);
+		text.count = utf8_whole_bytes(text);
 	return text;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "qctl/text.h"
 
+#include "base/utf8.h"
+
 #include <langinfo.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -28,73 +30,6 @@ bool
 text_is_unicode(void)
 {
 	return is_unicode;
-}
-
-/* ---- UTF-8 ---- */
-
-struct character {
-	uint32_t code;
-	size_t bytes; /* 0: these bytes are no character */
-	bool cut;     /* it could become one with more bytes */
-};
-
-/* The range of the second byte forbids overlong forms, surrogates and what
- * lies above U+10FFFF. */
-static bool
-is_second(unsigned char first, unsigned char second)
-{
-	if (first == 0xe0)
-		return second >= 0xa0 && second <= 0xbf;
-	if (first == 0xed)
-		return second >= 0x80 && second <= 0x9f;
-	if (first == 0xf0)
-		return second >= 0x90 && second <= 0xbf;
-	if (first == 0xf4)
-		return second >= 0x80 && second <= 0x8f;
-	return second >= 0x80 && second <= 0xbf;
-}
-
-static size_t
-bytes_promised(unsigned char first)
-{
-	if (first < 0x80)
-		return 1;
-	if (first >= 0xc2 && first <= 0xdf)
-		return 2;
-	if (first >= 0xe0 && first <= 0xef)
-		return 3;
-	return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
-}
-
-static struct character
-decode(struct span bytes)
-{
-	const unsigned char *at = (const unsigned char *)bytes.bytes;
-	size_t promised = bytes_promised(at[0]);
-	if (promised < 2)
-		return (struct character){ at[0], promised, false };
-	uint32_t code = at[0] & (0xffu >> (promised + 1));
-	for (size_t i = 1; i < promised; i++) {
-		if (i == bytes.count)
-			return (struct character){ at[0], 0, true };
-		if (i == 1 ? !is_second(at[0], at[1]) : (at[i] & 0xc0) != 0x80)
-			return (struct character){ at[0], 0, false };
-		code = code << 6 | (at[i] & 0x3f);
-	}
-	return (struct character){ code, promised, false };
-}
-
-size_t
-text_whole_bytes(struct span bytes)
-{
-	size_t back = bytes.count < 3 ? bytes.count : 3;
-	for (size_t i = 1; i <= back; i++) {
-		size_t start = bytes.count - i;
-		struct span tail = { bytes.bytes + start, i };
-		if (decode(tail).cut)
-			return start;
-	}
-	return bytes.count;
 }
 
 /* ---- showing ---- */
@@ -137,7 +72,7 @@ show_escaped(struct shown *shown, uint32_t code)
 }
 
 static void
-show(struct shown *shown, const struct character *character, const char *bytes)
+show(struct shown *shown, const struct utf8 *character, const char *bytes)
 {
 	uint32_t code = character->code;
 	int columns = code != 0 ? wcwidth((wchar_t)code) : -1;
@@ -158,7 +93,7 @@ show(struct shown *shown, const struct character *character, const char *bytes)
 static void
 show_next(struct shown *shown, struct span *bytes)
 {
-	struct character character = decode(*bytes);
+	struct utf8 character = utf8_decode(*bytes);
 	show(shown, &character, bytes->bytes);
 	size_t taken = character.bytes > 0 ? character.bytes : 1;
 	bytes->bytes += taken;

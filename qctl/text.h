@@ -42,10 +42,6 @@ void text_print(FILE *file, struct span bytes);
 /* Would all of it be shown as it is? Line feeds count as harmless. */
 bool text_is_harmless(struct span bytes);
 
-/* How many bytes at the front are whole UTF-8 characters: all of them, or less
- * when the last character is cut. */
-size_t text_whole_bytes(struct span bytes);
-
 /* ---- colour ---- */
 
 enum style {

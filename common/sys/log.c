@@ -2,6 +2,7 @@
 #include "sys/log.h"
 
 #include "base/limits.h"
+#include "base/utf8.h"
 
 #include "sys/clock.h"
 
@@ -398,9 +399,8 @@ static const struct {
 } hidden[] = {
 	{ 0x0080, 0x00a0 }, { 0x00ad, 0x00ad }, { 0x061c, 0x061c },
 	{ 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202f },
-	{ 0x2060, 0x206f }, { 0xd800, 0xdfff }, { 0xe000, 0xf8ff },
-	{ 0xfeff, 0xfeff }, { 0xfff0, 0xffff },
-	{ 0xe0000, 0x1fffff }, /* private, or beyond Unicode */
+	{ 0x2060, 0x206f }, { 0xe000, 0xf8ff }, { 0xfeff, 0xfeff },
+	{ 0xfff0, 0xffff }, { 0xe0000, 0x10ffff }, /* tags, or private */
 };
 
 static bool
@@ -416,23 +416,9 @@ is_hidden(uint32_t character)
 static size_t
 visible_bytes(const unsigned char *bytes, size_t count)
 {
-	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned char first = bytes[0];
-	size_t length = first >= 0xf0 && first < 0xf8 ? 4
-	    : first >= 0xe0 && first < 0xf0	      ? 3
-	    : first >= 0xc0 && first < 0xe0	      ? 2
-						      : 0;
-	if (length == 0 || length > count)
-		return 0;
-	uint32_t character = first & (0xffu >> (length + 1));
-	for (size_t i = 1; i < length; i++) {
-		if (!is_continuation((char)bytes[i]))
-			return 0;
-		character = character << 6 | (bytes[i] & 0x3f);
-	}
-	if (character < smallest[length] || is_hidden(character))
-		return 0;
-	return length;
+	struct utf8 character =
+	    utf8_decode((struct span){ (const char *)bytes, count });
+	return is_hidden(character.code) ? 0 : character.bytes;
 }
 
 /* One character of the input as it appears: returns how many bytes it used and

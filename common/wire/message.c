@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/message.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- reading ---- */
@@ -235,16 +238,61 @@ message_response(
 	put_nil(writer);
 }
 
+/* ---- text ---- */
+
+/* What is no UTF-8 is written as everywhere else, \xNN: there are libraries
+ * that end at a str of other bytes. */
+#define ESCAPE_BYTES 4
+
+static size_t
+text_bytes(struct span text)
+{
+	size_t count = 0;
+	while (text.count > 0) {
+		size_t whole = utf8_decode(text).bytes;
+		size_t used = whole > 0 ? whole : 1;
+		count += whole > 0 ? whole : ESCAPE_BYTES;
+		text.bytes += used;
+		text.count -= used;
+	}
+	return count;
+}
+
+static void
+put_text_body(struct message_writer *writer, struct span text)
+{
+	char escape[ESCAPE_BYTES + 1];
+	while (text.count > 0) {
+		size_t good = 0, whole = 1;
+		while (good < text.count && whole > 0) {
+			struct span rest = { text.bytes + good,
+				text.count - good };
+			whole = utf8_decode(rest).bytes;
+			good += whole;
+		}
+		msgpack_pack_str_body(&writer->packer, text.bytes, good);
+		text.bytes += good;
+		text.count -= good;
+		if (text.count == 0)
+			return;
+		snprintf(escape, sizeof(escape), "\\x%02x",
+		    (unsigned char)text.bytes[0]);
+		msgpack_pack_str_body(&writer->packer, escape, ESCAPE_BYTES);
+		text.bytes++;
+		text.count--;
+	}
+}
+
 /* "NAME: text" as one string, from its parts. */
 static void
 put_refusal_text(
     struct message_writer *writer, struct span name, struct span text)
 {
 	msgpack_packer *packer = &writer->packer;
-	msgpack_pack_str(packer, name.count + 2 + text.count);
+	msgpack_pack_str(packer, name.count + 2 + text_bytes(text));
 	msgpack_pack_str_body(packer, name.bytes, name.count);
 	msgpack_pack_str_body(packer, ": ", 2);
-	msgpack_pack_str_body(packer, text.bytes, text.count);
+	put_text_body(writer, text);
 }
 
 static void
@@ -324,8 +372,8 @@ put_key(struct message_writer *writer, const char *key)
 void
 put_text(struct message_writer *writer, struct span text)
 {
-	msgpack_pack_str(&writer->packer, text.count);
-	msgpack_pack_str_body(&writer->packer, text.bytes, text.count);
+	msgpack_pack_str(&writer->packer, text_bytes(text));
+	put_text_body(writer, text);
 }
 
 void

@@ -96,6 +96,7 @@ int message_end(struct message_writer *writer);
 void put_map(struct message_writer *writer, uint32_t keys);
 void put_array(struct message_writer *writer, uint32_t elements);
 void put_key(struct message_writer *writer, const char *key);
+/* A str is UTF-8: bytes of text that are none are written as \xNN. */
 void put_text(struct message_writer *writer, struct span text);
 void put_bytes(struct message_writer *writer, struct span bytes);
 void put_integer(struct message_writer *writer, int64_t value);

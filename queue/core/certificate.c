@@ -2,6 +2,7 @@
 #include "core/certificate.h"
 
 #include "base/units.h"
+#include "base/utf8.h"
 
 #include <endian.h>
 #include <string.h>
@@ -37,9 +38,8 @@ static struct head
 head_of(const struct certificate *certificate)
 {
 	const struct remains *remains = &certificate->remains;
-	size_t reason_bytes = certificate->reason.count;
-	if (reason_bytes > REASON_BYTES_MAX)
-		reason_bytes = REASON_BYTES_MAX;
+	size_t reason_bytes =
+	    utf8_cut(certificate->reason, REASON_BYTES_MAX).count;
 	return (struct head){
 		.verdict = (uint8_t)certificate->verdict,
 		.known = remains->known,

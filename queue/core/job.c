@@ -2,6 +2,7 @@
 #include "core/job.h"
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 static const bool transitions[JOB_STATE_COUNT][JOB_STATE_COUNT] = {
 	[JOB_NONE] = { [JOB_READY] = true,
@@ -342,11 +343,10 @@ job_set_reason(struct jobs *jobs, struct job *job, struct span reason)
 	struct extras *extras = take_extras(jobs, job);
 	if (extras == NULL)
 		return;
-	size_t count =
-	    reason.count < REASON_BYTES_MAX ? reason.count : REASON_BYTES_MAX;
-	if (count > 0)
-		memcpy(extras->reason, reason.bytes, count);
-	extras->reason[count] = '\0';
+	reason = utf8_cut(reason, REASON_BYTES_MAX);
+	if (reason.count > 0)
+		memcpy(extras->reason, reason.bytes, reason.count);
+	extras->reason[reason.count] = '\0';
 }
 
 struct attempt_list *

@@ -5,6 +5,7 @@
  *
  * Input: a width, then the bytes.
  */
+#include "base/utf8.h"
 #include "qctl/table.h"
 #include "qctl/text.h"
 #include "sys/log.h"
@@ -32,7 +33,7 @@ check_line(const char *text)
 	for (const char *at = text; *at != '\0'; at++)
 		CHECK((unsigned char)*at >= 0x20 && *at != 0x7f);
 	CHECK(!has_marks(text));
-	CHECK(text_whole_bytes(span_of(text)) == strlen(text));
+	CHECK(utf8_whole_bytes(span_of(text)) == strlen(text));
 }
 
 /* ---- the log ---- */
@@ -121,7 +122,7 @@ try_fitting(struct span bytes, size_t columns_max)
 	size_t count = text_fitting_bytes(bytes, columns_max);
 	CHECK(count <= bytes.count);
 	CHECK(count > 0 || bytes.count == 0);
-	size_t whole = text_whole_bytes(bytes);
+	size_t whole = utf8_whole_bytes(bytes);
 	CHECK(whole <= bytes.count && bytes.count - whole <= 3);
 }
 

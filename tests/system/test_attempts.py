@@ -285,6 +285,34 @@ def test_what_a_foreign_worker_says_is_bounded():
                      "crashes of %r" % said)
 
 
+def test_a_reason_that_is_no_utf8_goes_out_escaped():
+    """Whatever a foreign worker says, answers and events are text that each
+    library can read; half a character at the cut is left out."""
+    cases = [
+        (b"caf\xe9 \xff\xc3\xa9", r"caf\xe9 \xff\u00e9"),
+        (b"\xed\xa0\x80\xc0\xaf\xf5", r"\xed\xa0\x80\xc0\xaf\xf5"),
+        (b"x" * 159 + b"\xe2\x82\xac", "x" * 159),
+    ]
+    with Gsq("-n", "0") as gsq, gsq.client() as worker, gsq.client() as sees:
+        sees.call("events")
+        worker.call("subscribe", queue="q", name="foreign")
+        for said, shown in cases:
+            shown = shown.replace(r"\u00e9", "\u00e9")
+            (job,) = gsq.enqueue("x", queue="q")
+            worker.notify("demand", queue="q", n=1)
+            msgid, _ = worker.next_job()
+            worker.respond(msgid, {"verdict": "dead", "reason": said})
+            is_equal(gsq.wait_job(job), "dead", "end")
+            row = gsq.job(job)
+            is_equal(row["reason"], shown, "reason of the job")
+            is_equal(row["attempts"][0]["reason"], shown, "of its attempt")
+            is_true(shown in gsq.call("why", id=job)["text"], "in why")
+            event = sees.receive()[2][0]
+            while event["type"] != "dead":
+                event = sees.receive()[2][0]
+            is_equal(event["reason"], shown, "reason of the event")
+
+
 def test_a_result_that_comes_late_brings_it_along():
     """The queue dies while a job runs, which fails meanwhile: the worker tells
     the next queue what it ended of."""

@@ -118,17 +118,6 @@ Test(text, harmless_is_what_would_stay_as_it_is)
 	cr_expect_not(text_is_harmless(SPAN_LITERAL("\u202e")));
 }
 
-Test(text, a_character_cut_at_the_end_is_left_out)
-{
-	cr_expect_eq(text_whole_bytes(SPAN_LITERAL("abc")), 3);
-	cr_expect_eq(text_whole_bytes(SPAN_LITERAL("ab\xc3")), 2);
-	cr_expect_eq(text_whole_bytes(SPAN_LITERAL("a\xf0\x9f\x99")), 1);
-	cr_expect_eq(text_whole_bytes(SPAN_LITERAL("\xe4\xb8\x96")), 3);
-	cr_expect_eq(text_whole_bytes(SPAN_LITERAL("")), 0);
-	/* What is wrong anyway is not mended. */
-	cr_expect_eq(text_whole_bytes(SPAN_LITERAL("\xff\xff")), 2);
-}
-
 Test(text, lines_break_at_blanks_and_elsewhere_when_there_is_none)
 {
 	cr_expect_eq(text_fitting_bytes(SPAN_LITERAL("one two"), 7), 7);

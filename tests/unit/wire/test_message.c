@@ -211,6 +211,40 @@ Test(message, a_notification_with_every_type)
 	buffer_release(&buffer);
 }
 
+Test(message, text_that_is_no_utf8_is_escaped)
+{
+	static const struct {
+		struct span text;
+		const char *written;
+	} cases[] = {
+		{ SPAN_LITERAL(""), "" },
+		{ SPAN_LITERAL("plain"), "plain" },
+		{ SPAN_LITERAL("\xc3\xa9\xf0\x9f\x99\x82"),
+		    "\xc3\xa9\xf0\x9f\x99\x82" },
+		{ SPAN_LITERAL("\xff"), "\\xff" },
+		{ SPAN_LITERAL("a\xc3"), "a\\xc3" },
+		{ SPAN_LITERAL("\xc3(\xc3\xa9\xe9"
+			       "b"),
+		    "\\xc3(\xc3\xa9\\xe9b" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buffer buffer = { 0 };
+		struct message_writer writer;
+		struct message got_message;
+		struct span got;
+		message_response(&writer, &buffer, 1);
+		put_text(&writer, cases[i].text);
+		cr_assert_eq(message_end(&writer), 0);
+		cr_assert_null(message_decode(&got_message, zone,
+		    buffer_front(&buffer), buffer_count(&buffer)));
+		cr_assert_eq(got_message.result->type, MSGPACK_OBJECT_STR);
+		cr_assert(object_span(got_message.result, &got));
+		cr_expect(span_is_text(got, cases[i].written), "%.*s",
+		    (int)got.count, got.bytes);
+		buffer_release(&buffer);
+	}
+}
+
 Test(message, an_acknowledgement_is_five_bytes)
 {
 	struct buffer buffer = { 0 };
