@@ -156,8 +156,22 @@ wait_for_end(struct command *command)
 int
 do_shutdown(struct command *command)
 {
+	const struct option_value *drain = &command->options[OPTION_DRAIN];
+	bool now = command->options[OPTION_NOW].text != NULL;
+	struct gsq_field fields[2] = { gsq_boolean("now", now) };
+	unsigned count = 1;
 	const msgpack_object *result;
-	int status = session_call(command, METHOD_shutdown, NULL, 0, &result);
+	if (drain->text != NULL && now) {
+		say("--drain and --now exclude each other");
+		return EXIT_USAGE;
+	}
+	if (drain->text != NULL) {
+		fields[count++] = gsq_integer("drain_ms", drain->number);
+		if (command->options[OPTION_TIMEOUT].text == NULL)
+			command->deadline_ms += drain->number;
+	}
+	int status =
+	    session_call(command, METHOD_shutdown, fields, count, &result);
 	if (status == EXIT_DONE)
 		status = wait_for_end(command);
 	if (status != EXIT_DONE)

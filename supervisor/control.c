@@ -8,6 +8,7 @@
 #include "wire/method.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -592,15 +593,32 @@ do_reload(struct control_client *client, uint64_t msgid, const void *params)
 static void
 do_shutdown(struct control_client *client, uint64_t msgid, const void *params)
 {
-	(void)params;
+	const struct params_shutdown *shutdown = params;
 	struct control *control = client->control;
-	log_event(LOG_INFO, "stopping", "reason=shutdown");
+	bool has_grace = shutdown->drain_ms >= 0;
+	if (has_grace && shutdown->now) {
+		refuse(client, msgid, REFUSAL_BAD_ARGUMENT,
+		    "drain_ms and now exclude each other");
+		return;
+	}
+	/* What is said once more is to go faster. */
+	if (has_grace && refuse_stopping(client, msgid))
+		return;
+	if (has_grace)
+		log_event(LOG_INFO, "stopping",
+		    "reason=shutdown drain_ms=%" PRId64, shutdown->drain_ms);
+	else
+		log_event(LOG_INFO, "stopping", "reason=shutdown now=%s",
+		    shutdown->now ? "yes" : "no");
 	struct message_writer writer;
 	message_response(&writer, &client->peer.output, msgid);
 	put_map(&writer, 0);
 	finish(client, &writer);
 	control->events->on_fact(control->context,
-	    &(struct plan_fact){ .event = PLAN_EVENT_STOP_ALL });
+	    &(struct plan_fact){ .event = PLAN_EVENT_STOP_ALL,
+		.has_grace = has_grace,
+		.grace_ms = shutdown->drain_ms,
+		.at_once = shutdown->now });
 }
 
 /* ---- requests ---- */

@@ -1207,11 +1207,14 @@ scale(struct plan *plan, const struct plan_fact *fact)
 
 /* Ctrl-C, and again, and again. */
 static void
-request_stop(struct plan *plan)
+request_stop(struct plan *plan, const struct plan_fact *fact)
 {
 	if (!plan_is_stopping(plan)) {
+		if (fact->has_grace)
+			plan->options.stop_grace_ms = fact->grace_ms;
 		stop_all(plan, PLAN_EXIT_CLEAN);
-		return;
+		if (!fact->at_once)
+			return;
 	}
 	plan->stop_requests++;
 	enum plan_event event =
@@ -1300,7 +1303,7 @@ step_all(struct plan *plan, const struct plan_fact *fact)
 	else if (fact->event == PLAN_EVENT_SCALE)
 		scale(plan, fact);
 	else if (fact->event == PLAN_EVENT_STOP_ALL)
-		request_stop(plan);
+		request_stop(plan, fact);
 	else
 		pass_deadlines(plan);
 }

@@ -152,6 +152,12 @@ struct plan_fact {
 	unsigned pool;	  /* SCALE; below PLAN_POOLS_MAX */
 	unsigned workers; /* SCALE; see plan_scale_fits */
 
+	/* STOP_ALL: with this instead of stop_grace_ms, and not to be repeated
+	 * then. */
+	bool has_grace;
+	int64_t grace_ms;
+	bool at_once; /* STOP_ALL: as if it was said twice */
+
 	/* SCALE: who has something to do, by place; these leave last. NULL:
 	 * nobody. Borrowed during the step. */
 	const bool *busy;

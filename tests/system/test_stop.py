@@ -75,6 +75,61 @@ def test_a_running_job_finishes_and_no_new_one_begins():
         expect_nothing_left(0.1)
 
 
+def test_shutdown_with_a_time_for_those_who_run():
+    """--drain is that time instead of stop_grace; nothing new begins."""
+    command, starts, ends = slow_handler(0.5)
+    with Gsq(workers=1, configuration='supervisor { stop_grace = "0" }',
+             command=command) as gsq:
+        jobs = gsq.enqueue("a", "b")
+        wait_until(lambda: effects(starts), "the first job runs")
+        gsq.qctl("shutdown", "--drain", "30s")
+        is_equal(gsq.wait_exit(), 0, "exit status")
+        is_equal([run_.job for run_ in effects(starts)], jobs[:1], "begun")
+        is_equal([run_.job for run_ in effects(ends)], jobs[:1], "ended")
+        is_equal(gsq.events("stopping")[0]["drain_ms"], "30000", "the log")
+
+
+def test_shutdown_at_once_and_when_the_time_is_over():
+    """Handlers are ended, and their jobs are not counted as tried."""
+    command, starts, ends = slow_handler(50)
+    gsq = Gsq(workers=1, command=command)
+    (job,) = gsq.enqueue("a")
+    for way in (["--now"], ["--drain", "100ms"]):
+        wait_until(lambda: lines_of(starts), "it runs")
+        began = time.monotonic()
+        gsq.qctl("shutdown", *way)
+        is_equal(gsq.wait_exit(), 0, "exit status")
+        took = time.monotonic() - began
+        is_true(took < 4 * SLOWNESS, "quickly", way, took)
+        expect_nothing_left(0.1)
+        is_equal(lines_of(ends), [], "jobs ended")
+        mark = len(lines_of(starts))
+        gsq = Gsq(workers=1, command=command, directory=gsq.directory)
+        wait_until(lambda: len(lines_of(starts)) > mark, "it runs again")
+        row = gsq.job(job)
+        is_equal((row["state"], row["attempt"]), ("running", 1), "the job")
+    gsq.qctl("shutdown", "--now")
+    is_equal(gsq.wait_exit(), 0, "exit status")
+
+
+def test_shutdown_refuses_what_it_cannot_do():
+    command, starts, _ = slow_handler(50)
+    with Gsq(workers=1, command=command) as gsq:
+        done = gsq.qctl("shutdown", "--now", "--drain", "1s", status=64)
+        is_true("exclude each other" in done.stderr, "why", done.stderr)
+        done = gsq.qctl("shutdown", "--drain", "25h", status=1)
+        is_true("drain_ms" in done.stderr, "why", done.stderr)
+        done = gsq.qctl("shutdown", "--drain", "soon", status=64)
+        gsq.enqueue("a")
+        wait_until(lambda: lines_of(starts), "the job runs")
+        kill(gsq.pid, signal.SIGTERM)
+        gsq.wait_event("stop", child="w1")
+        done = gsq.qctl("shutdown", "--drain", "1s", status=75)
+        is_true("STOPPING" in done.stderr, "why", done.stderr)
+        gsq.qctl("shutdown", "--now")
+        is_equal(gsq.wait_exit(), 0, "exit status")
+
+
 def test_second_interrupt_ends_the_handlers():
     """The first waits for the job, the second sends it TERM."""
     command, starts, ends = slow_handler(50)

@@ -834,6 +834,43 @@ Test(plan, workers_stop_in_parallel_newest_first_and_then_the_queue)
 	cr_assert_eq(wish_count, 0);
 }
 
+Test(plan, a_stop_may_bring_its_own_grace)
+{
+	boot_all(usual_options(), 1);
+	step(&(struct plan_fact){ .event = PLAN_EVENT_STOP_ALL,
+	    .has_grace = true,
+	    .grace_ms = 70000 });
+	cr_assert_eq(wished_signal(1), SIGTERM);
+	pass(69999);
+	cr_assert(!plan.children[1].hurried);
+	pass(1);
+	cr_assert_eq(find_wish(PLAN_WISH_SIGNAL, 1)->why, PLAN_WHY_GRACE_OVER);
+}
+
+Test(plan, a_stop_at_once_hurries_and_the_next_one_kills)
+{
+	boot_all(usual_options(), 1);
+	step(&(struct plan_fact){
+	    .event = PLAN_EVENT_STOP_ALL, .at_once = true });
+	cr_assert_eq(wished_signal(1), SIGTERM);
+	cr_assert(plan.children[1].hurried);
+	cr_assert_eq(find_wish(PLAN_WISH_SIGNAL, 1)->why, PLAN_WHY_HURRY);
+	tell(PLAN_EVENT_STOP_ALL, 0);
+	cr_assert_eq(wished_signal(1), SIGKILL);
+}
+
+/* It only ever goes faster. */
+Test(plan, once_it_stops_a_stop_brings_no_other_grace)
+{
+	boot_all(usual_options(), 1);
+	tell(PLAN_EVENT_STOP_ALL, 0);
+	step(&(struct plan_fact){ .event = PLAN_EVENT_STOP_ALL,
+	    .has_grace = true,
+	    .grace_ms = 70000 });
+	cr_assert(plan.children[1].hurried);
+	cr_assert_eq(plan.options.stop_grace_ms, usual_options().stop_grace_ms);
+}
+
 Test(plan, deaths_while_stopping_restart_nothing)
 {
 	boot_all(usual_options(), 2);
