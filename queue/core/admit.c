@@ -2,6 +2,7 @@
 #include "core/admit.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "core/limit.h"
 #include "core/line.h"
 #include "core/merge.h"
@@ -203,7 +204,7 @@ admit_batch(struct core *core, const struct lane *lane, enum key_mode mode,
 	struct growth growth = { 0 };
 	CHECK(core->plan_count == 0 && fact->admit.count > 0);
 	enum refusal refusal = make_plans(core, lane, mode, fact, &growth);
-	if (refusal != REFUSAL_TOO_BIG) {
+	if (refusal != REFUSAL_TOO_BIG && !PLANTED(BATCH_PASSES_THE_LIMIT)) {
 		enum refusal limit = limit_growth(core, lane, &growth);
 		if (limit != REFUSAL_NONE)
 			refusal = limit;

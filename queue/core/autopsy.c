@@ -2,6 +2,7 @@
 #include "core/autopsy.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "base/units.h"
 #include "core/wish.h"
 
@@ -145,7 +146,7 @@ note(struct core *core, uint32_t handle, struct attempt_list *list,
 	wish->certificate = added;
 	wish->words_at = words_at;
 	wish->words_bytes = words_bytes;
-	if (list->count > ATTEMPTS_KEPT)
+	if (list->count > ATTEMPTS_KEPT && !PLANTED(CERTIFICATES_NEVER_DROPPED))
 		forget(core, list->first);
 }
 
@@ -178,7 +179,9 @@ autopsy_restore(struct core *core, const struct fact *fact)
 {
 	struct attempt attempt = fact->restore_attempt.attempt;
 	struct attempt_list *list = NULL;
-	attempt.job = jobs_find(&core->jobs, fact->restore_attempt.job);
+	attempt.job = PLANTED(CERTIFICATES_FORGOTTEN_AT_RESTART)
+	    ? 0
+	    : jobs_find(&core->jobs, fact->restore_attempt.job);
 	if (attempt.job != 0) {
 		list = job_make_attempts(
 		    &core->jobs, job_at(&core->jobs, attempt.job));

@@ -2,6 +2,7 @@
 #include "core/limit.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -127,6 +128,8 @@ static enum refusal
 judge(struct core *core, const struct measure *measure)
 {
 	uint64_t most = (uint64_t)measure->most;
+	if (PLANTED(LIMIT_OFF_BY_ONE) && most > 0)
+		most++;
 	if (most == 0 || measure->more <= 0 ||
 	    measure->there + (uint64_t)measure->more <= most)
 		return REFUSAL_NONE;

@@ -2,6 +2,7 @@
 #include "core/retry.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 
 static const char *const names[VERDICT_COUNT] = {
 	[VERDICT_DONE] = "done",
@@ -55,7 +56,8 @@ delay_of(
     const struct lane_policy *policy, const struct job *job, uint64_t random)
 {
 	if (policy->retry_schedule.count > 0)
-		return schedule_delay_ms(&policy->retry_schedule, job->attempt);
+		return schedule_delay_ms(&policy->retry_schedule,
+		    job->attempt + (PLANTED(LISTED_DELAY_SKIPPED) ? 1 : 0));
 	return backoff_delay_ms(&policy->retry, job->attempt, random);
 }
 
