@@ -39,8 +39,10 @@ session_failed(const struct command *command, enum socket_of socket_of,
 	case GSQ_REFUSED:
 		say("%s", why);
 		return exit_status_of(gsq_refusal(gsq));
-	case GSQ_OK:
 	case GSQ_NOT_PERMITTED:
+		say("%s; it is for root and the user that gsq runs as", why);
+		return EXIT_NOT_PERMITTED;
+	case GSQ_OK:
 	case GSQ_BROKEN:
 	case GSQ_TIMEOUT:
 	case GSQ_BAD_ANSWER:
@@ -48,10 +50,9 @@ session_failed(const struct command *command, enum socket_of socket_of,
 		break;
 	}
 	say("%s", why);
-	return status == GSQ_NOT_PERMITTED ? EXIT_NOT_PERMITTED
-	    : status == GSQ_TIMEOUT	   ? EXIT_TIMED_OUT
-	    : status == GSQ_NO_MEMORY	   ? EXIT_SYSTEM
-					   : EXIT_UNREACHABLE;
+	return status == GSQ_TIMEOUT  ? EXIT_TIMED_OUT
+	    : status == GSQ_NO_MEMORY ? EXIT_SYSTEM
+				      : EXIT_UNREACHABLE;
 }
 
 /* Where nobody said which gsq is meant, somebody else may have been there

@@ -105,6 +105,18 @@ flatten(char *text)
 			*text = '?';
 }
 
+/* A "[" that begins no list here is the first word of it. */
+static bool
+has_bracket(const cfg_t *section)
+{
+	for (cfg_opt_t *option = section->opts; option->name != NULL; option++)
+		if (option->type == CFGT_STR && cfg_opt_size(option) > 0 &&
+		    cfg_opt_getnstr(option, 0) != NULL &&
+		    cfg_opt_getnstr(option, 0)[0] == '[')
+			return true;
+	return false;
+}
+
 static void __attribute__((format(printf, 2, 0)))
 on_error(cfg_t *section, const char *format, va_list arguments)
 {
@@ -115,6 +127,11 @@ on_error(cfg_t *section, const char *format, va_list arguments)
 	    section->line);
 	vsnprintf(text, sizeof(text), format, arguments);
 	flatten(text);
+	if (has_bracket(section)) {
+		size_t count = strlen(text);
+		snprintf(text + count, sizeof(text) - count,
+		    "; a list is written {\"a\", \"b\"}");
+	}
 	add_error(where, text);
 }
 

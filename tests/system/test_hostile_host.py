@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import resource
+import shutil
 import signal
 import socket
 import stat
@@ -150,6 +151,21 @@ def test_a_gsq_of_somebody_else_in_the_usual_place():
                    environment={**environment, **more})
         is_equal(done.returncode, 0, "the end of qctl: " + done.stderr)
     squatter.stdout.close()
+
+
+def test_a_user_without_rights_is_told_so_in_one_line():
+    """Of each kind of verb: exit status 77, and who may."""
+    let_others_in()
+    qctl = shutil.copy(program("qctl"), temporary("qctl"))
+    with Gsq(workers=1, command=["builtin:noop"]) as gsq:
+        for verb in (["status"], ["enqueue", "q", "x"], ["list"],
+                     ["events"], ["shutdown"], ["purge", "q", "--yes"]):
+            done = run([qctl, "-s", gsq.directory] + verb, user=NOBODY,
+                       group=NOBODY, extra_groups=[], cwd="/")
+            is_equal((done.returncode, done.stdout), (77, ""), verb)
+            is_equal(len(done.stderr.splitlines()), 1, "lines of stderr")
+            is_true("for root and the user that gsq runs as" in done.stderr,
+                    "the words", done.stderr)
 
 
 def test_the_wrong_user_controls_nothing():

@@ -280,6 +280,8 @@ Test(configuration, a_typo_is_told_with_its_file_and_line)
 	expect_errors("supervisor {\n\n	backof = off\n}\n",
 	    "3: no such option 'backof'");
 	expect_errors("\nsuperviser { }\n", "2: no such option 'superviser'");
+	expect_errors("pool \"a\" {\ncommand = [\"sleep\", \"2\"]\n}\n",
+	    "2: no such option 'sleep'; a list is written {\"a\", \"b\"}");
 	expect_errors("queue \"q\" {\n	retry = 10\n}\n",
 	    "2: retry must be off or 1 to 16 durations as in 1s, 10s, 5m, "
 	    "not '10'");
