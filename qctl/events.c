@@ -103,10 +103,18 @@ is_event(const struct message *message)
 	    span_is_text(message->method, "event") && message->params != NULL;
 }
 
+/* Where a watcher is. */
+struct watcher {
+	struct rows rows;
+	bool joined;  /* it knows where it is */
+	int64_t last; /* then: the number of the last event it need not see */
+	bool lost;    /* the queue went away, and has not answered since */
+};
+
 /* Until the connection ends or the time is over. What has come is shown before
- * the next is waited for. *last becomes the number of the last one. */
+ * the next is waited for. */
 static enum gsq_status
-follow(struct command *command, struct rows *rows, int64_t *last)
+follow(struct command *command, struct watcher *watcher)
 {
 	struct gsq *gsq = command->sockets[SOCKET_OF_QUEUE];
 	const struct message *message;
@@ -121,9 +129,66 @@ follow(struct command *command, struct rows *rows, int64_t *last)
 			return status;
 		if (!is_event(message))
 			continue;
-		*last = answer_integer(message->params, "seq");
-		rows_add(rows, message->params);
-		rows_flush(rows);
+		watcher->last = answer_integer(message->params, "seq");
+		rows_add(&watcher->rows, message->params);
+		rows_flush(&watcher->rows);
+	}
+}
+
+/* Asks for what comes behind the last event. */
+static enum gsq_status
+ask(struct command *command, struct watcher *watcher)
+{
+	struct gsq_field fields[] = {
+		gsq_text("queue", command->options[OPTION_QUEUE].text),
+		gsq_integer("after", watcher->last),
+	};
+	const msgpack_object *result;
+	enum gsq_status status =
+	    gsq_call(command->sockets[SOCKET_OF_QUEUE], "events", fields,
+		watcher->joined ? 2 : 1, session_left_ms(command), &result);
+	if (status != GSQ_OK)
+		return status;
+	if (!watcher->joined)
+		watcher->last = answer_integer(result, "seq");
+	watcher->joined = true;
+	watcher->lost = false;
+	return GSQ_OK;
+}
+
+/* Once, until it has answered again. */
+static void
+say_lost(struct watcher *watcher)
+{
+	if (watcher->lost)
+		return;
+	watcher->lost = true;
+	if (watcher->joined)
+		say("the queue went away; this goes on after event %" PRId64
+		    " when it is back",
+		    watcher->last);
+	else
+		say("the queue went away; this begins when it is back");
+}
+
+/* While gsq lives its door is open, and a queue that is started anew is found
+ * behind it: it is asked for what comes next. */
+static int
+watch_through_restarts(struct command *command, struct watcher *watcher)
+{
+	for (;;) {
+		int failed = session_connect(command, SOCKET_OF_QUEUE);
+		if (failed != EXIT_DONE)
+			return failed;
+		enum gsq_status status = ask(command, watcher);
+		if (status == GSQ_OK &&
+		    (status = follow(command, watcher)) == GSQ_TIMEOUT)
+			return EXIT_TIMED_OUT;
+		if (status != GSQ_BROKEN)
+			return session_failed(command, SOCKET_OF_QUEUE, status);
+		fflush(stdout);
+		say_lost(watcher);
+		session_pause();
 	}
 }
 
@@ -132,27 +197,15 @@ do_events(struct command *command)
 {
 	const struct option_value *after =
 	    &command->options[OPTION_AFTER_EVENT];
-	struct gsq_field fields[] = {
-		gsq_text("queue", command->options[OPTION_QUEUE].text),
-		gsq_integer("after", after->number),
-	};
-	const msgpack_object *result;
-	struct rows rows;
-	int failed = session_call(command, METHOD_events, fields,
-	    after->text != NULL ? 2 : 1, &result);
-	if (failed != EXIT_DONE)
-		return failed;
-	int64_t last =
-	    after->text != NULL ? after->number : answer_integer(result, "seq");
+	struct watcher watcher = { .joined = after->text != NULL,
+		.last = after->number };
 	/* A stream is no document: in both forms of JSON an object a line. */
-	rows_begin(&rows, &view,
+	rows_begin(&watcher.rows, &view,
 	    command->form == FORM_TABLE ? FORM_TABLE : FORM_JSONL);
-	enum gsq_status status = follow(command, &rows, &last);
-	table_release(&rows.table);
-	if (status == GSQ_TIMEOUT)
-		return EXIT_TIMED_OUT;
-	if (status != GSQ_BROKEN)
-		return session_failed(command, SOCKET_OF_QUEUE, status);
-	say("gsq went away; to go on when it is back: --after %" PRId64, last);
-	return EXIT_UNREACHABLE;
+	int status = watch_through_restarts(command, &watcher);
+	table_release(&watcher.rows.table);
+	if (watcher.lost && watcher.joined && status != EXIT_TIMED_OUT)
+		say("to go on when gsq is back: --after %" PRId64,
+		    watcher.last);
+	return status;
 }

@@ -7,7 +7,17 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#define PAUSE_MS 50
+
+void
+session_pause(void)
+{
+	struct timespec pause = { 0, PAUSE_MS * 1000000L };
+	nanosleep(&pause, NULL);
+}
 
 int64_t
 session_left_ms(const struct command *command)

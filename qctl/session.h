@@ -31,6 +31,10 @@ int session_connect(struct command *command, enum socket_of socket_of);
 int session_failed(const struct command *command, enum socket_of socket_of,
     enum gsq_status status);
 
+/* To be called between two attempts to ask a queue that goes away again and
+ * again. */
+void session_pause(void);
+
 /* Milliseconds until the command's time is over, or GSQ_NO_TIMEOUT. */
 int64_t session_left_ms(const struct command *command);
 

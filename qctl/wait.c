@@ -11,10 +11,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
-
-/* Between two attempts to ask a queue that goes away again and again. */
-#define RECONNECT_PAUSE_MS 50
 
 static int64_t
 id_of(const char *text)
@@ -41,13 +37,6 @@ say_dead(struct command *command, int64_t id)
 	    reason.count > 0 ? ", " : "", SPAN_ARGUMENTS(reason));
 }
 
-static void
-pause_before_reconnect(void)
-{
-	struct timespec pause = { 0, RECONNECT_PAUSE_MS * 1000000L };
-	nanosleep(&pause, NULL);
-}
-
 int
 wait_through_restarts(struct command *command, struct gsq_field field,
     const msgpack_object **ret_result, bool *ret_again)
@@ -64,7 +53,7 @@ wait_through_restarts(struct command *command, struct gsq_field field,
 		if (status != GSQ_BROKEN)
 			return session_failed(command, SOCKET_OF_QUEUE, status);
 		*ret_again = true;
-		pause_before_reconnect();
+		session_pause();
 	}
 }
 
