@@ -347,11 +347,11 @@ record_read(const char **at, const char *end, struct stored *ret_stored)
 static uint64_t
 take_alias(struct span *aliases)
 {
+	if (aliases->count == 0)
+		return 0;
 	const char *end = aliases->bytes + aliases->count;
 	struct cursor cursor = { (const unsigned char *)aliases->bytes,
 		(const unsigned char *)end, false };
-	if (aliases->count == 0)
-		return 0;
 	uint64_t id = read_number(&cursor, UINT64_MAX);
 	aliases->bytes = (const char *)cursor.at;
 	aliases->count = (size_t)(end - aliases->bytes);

@@ -8,6 +8,7 @@
  * Input: messages one behind the other, as from a socket.
  */
 #include "base/name.h"
+#include "base/utf8.h"
 #include "queue/verdict.h"
 #include "tests/fuzz/fuzz.h"
 #include "wire/method.h"
@@ -120,8 +121,11 @@ same_object(const msgpack_object *a, const msgpack_object *b)
 	PUT(name, params->name.bytes != NULL, put_text(writer, params->name))
 #define FIELD_BYTES(name, need) \
 	PUT(name, params->name.bytes != NULL, put_bytes(writer, params->name))
-#define FIELD_TEXT(name, max, need) \
-	PUT(name, params->name.bytes != NULL, put_text(writer, params->name))
+#define FIELD_TEXT(name, max, need)             \
+	PUT(name, params->name.bytes != NULL,  \
+	    utf8_is_valid(params->name)        \
+		? put_text(writer, params->name) \
+		: put_bytes(writer, params->name))
 #define FIELD_INTEGER(name, min, max, initial) \
 	PUT(name, params->name != (initial), put_integer(writer, params->name))
 #define FIELD_BOOLEAN(name, initial) \
